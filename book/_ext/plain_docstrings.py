@@ -1,0 +1,65 @@
+"""Show docstrings that are plain text, written for help(), in the API reference.
+
+The first sentence becomes a paragraph, with `code` in backticks set as code. The rest, where
+columns and formulas stand in plain characters, becomes one literal block.
+"""
+
+import re
+
+
+def render(lines):
+    """Turn the lines of a plain docstring into reStructuredText.
+
+    lines  list of str, already dedented
+
+    Returns a new list of str.
+    """
+    end = next((i for i, line in enumerate(lines) if not line.strip()), len(lines))
+    end = next(
+        (i + 1 for i in range(end) if lines[i].rstrip().endswith((".", ":"))), end
+    )
+    first, rest = " ".join(line.strip() for line in lines[:end]), lines[end:]
+    while rest and not rest[0].strip():
+        rest = rest[1:]
+    if not any(line.strip() for line in rest):
+        return [markup(first), ""]
+    return [
+        markup(first),
+        "",
+        ".. code-block:: none",
+        "",
+        *(f"   {line}" for line in rest),
+        "",
+    ]
+
+
+def markup(sentence):
+    """Escape what reStructuredText would read as markup; set `code` as code."""
+    parts = re.split(r"`+([^`]+)`+", sentence)
+    plain = [re.sub(r"([\\*`_|])", r"\\\1", part) for part in parts[::2]]
+    return "".join(
+        a + (f"``{b}``" if b else "")
+        for a, b in zip(plain, [*parts[1::2], ""], strict=True)
+    )
+
+
+def process(app, what, name, obj, options, lines):
+    lines[:] = render(lines)
+
+
+def skip(app, what, name, obj, skip, options):
+    """Leave out the fields of a NamedTuple, whose docstring is Python's own filler."""
+    return True if (obj.__doc__ or "").startswith("Alias for field number") else None
+
+
+def without_types(app, config):
+    """Shapes stand in the docstrings; annotations would only lengthen the signatures."""
+    config.autodoc_typehints = "none"
+
+
+def setup(app):
+    app.setup_extension("sphinx.ext.autodoc")
+    app.connect("config-inited", without_types)
+    app.connect("autodoc-process-docstring", process)
+    app.connect("autodoc-skip-member", skip)
+    return {"version": "1", "parallel_read_safe": True}
