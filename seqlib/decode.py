@@ -1,0 +1,127 @@
+"""From a model's predictions to symbols: greedy choice and sampling, always with a length limit.
+
+    (temperature)   p_k = exp(logit_k / tau) / sum_j exp(logit_j / tau)
+
+A model here is anything with step(params, ids, state) -> (logits, state).
+Sources: top-k, Fan et al., 2018; top-p (nucleus), Holtzman et al., 2020.  Formula:
+chapters/02_rnn.ipynb.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from seqlib.scratch import ops
+
+
+class Decoded(NamedTuple):
+    ids: np.ndarray  # (B, N), N <= max_length; rows that ended are filled with the end symbol
+    lengths: np.ndarray  # (B,) symbols up to and with the end symbol
+    log_probability: np.ndarray  # (B,) of the whole row under the model, in nats
+
+
+def greedy(model, params, first, state, *, max_length, end=None):
+    """Take the likeliest symbol at every step.
+
+    first       (B,)  ids to feed at the first step
+    state       the model's state before it, from model.start
+    max_length  symbols to generate at most
+    end         id after which a row is finished; None never ends early
+
+    Returns Decoded.
+    """
+    return generate(model, params, first, state, lambda logits: logits.argmax(-1), max_length, end)
+
+
+def sample(
+    model,
+    params,
+    first,
+    state,
+    rng,
+    *,
+    max_length,
+    end=None,
+    temperature=1.0,
+    top_k=None,
+    top_p=None,
+):
+    """Draw every symbol from the model's distribution, sharpened or cut if asked.
+
+    rng          np.random.Generator
+    temperature  below 1 sharpens, above 1 flattens
+    top_k        keep the k likeliest symbols
+    top_p        keep the likeliest symbols that together reach probability top_p
+    The other arguments and the result are those of `greedy`; log_probability is under the model
+    itself.
+    """
+
+    def choose(logits):
+        kept = with_temperature(logits, temperature)
+        kept = kept if top_k is None else keep_top_k(kept, top_k)
+        kept = kept if top_p is None else keep_top_p(kept, top_p)
+        return (kept + rng.gumbel(size=kept.shape)).argmax(-1)  # a draw from softmax(kept)
+
+    return generate(model, params, first, state, choose, max_length, end)
+
+
+def generate(model, params, first, state, choose, max_length, end=None):
+    """The loop of every decoder without search; choose(logits (B, V)) -> ids (B,)."""
+    if max_length < 1:
+        raise ValueError(f"max_length is {max_length}; expected at least 1")
+    ids = np.asarray(first)
+    log_probability = np.zeros(len(ids))
+    lengths = np.zeros(len(ids), dtype=int)
+    running = np.ones(len(ids), dtype=bool)
+    steps = []
+    while running.any() and len(steps) < max_length:
+        logits, state = model.step(params, ids, state)
+        ids = choose(logits)
+        picked = np.take_along_axis(ops.log_softmax(logits), ids[:, None], axis=-1)[:, 0]
+        log_probability += np.where(running, picked, 0)
+        lengths += running
+        if end is not None:
+            ids = np.where(running, ids, end)
+            running = running & (ids != end)
+        steps.append(ids)
+    return Decoded(np.stack(steps, axis=1), lengths, log_probability)
+
+
+def with_temperature(logits, temperature):
+    """The logits divided by a temperature; the softmax of the result is (temperature)."""
+    if not temperature > 0:
+        raise ValueError(
+            f"temperature is {temperature}; expected more than 0 (greedy is its limit at 0)"
+        )
+    return logits / temperature  # (temperature)
+
+
+def keep_top_k(logits, k):
+    """Minus infinity for all but the k largest logits of each row; of equals, the first stay."""
+    if not 1 <= k <= logits.shape[-1]:
+        raise ValueError(f"top_k is {k}; expected 1 to {logits.shape[-1]}")
+    order = np.argsort(-logits, axis=-1, kind="stable")
+    return drop(logits, order, np.arange(logits.shape[-1]) >= k)
+
+
+def keep_top_p(logits, p):
+    """Minus infinity for all but the likeliest logits that together first reach probability p."""
+    if not 0 < p <= 1:
+        raise ValueError(f"top_p is {p}; expected more than 0 and at most 1")
+    order = np.argsort(-logits, axis=-1, kind="stable")
+    sorted_p = np.take_along_axis(ops.softmax(logits), order, axis=-1)
+    before = np.cumsum(sorted_p, axis=-1) - sorted_p
+    return drop(logits, order, before >= p)
+
+
+def drop(logits, order, dropped):
+    """Minus infinity where `dropped` is True, counted in the given order of each row."""
+    kept = logits.copy()
+    dropped = np.broadcast_to(dropped, logits.shape)
+    np.put_along_axis(
+        kept,
+        order,
+        np.where(dropped, -np.inf, np.take_along_axis(logits, order, axis=-1)),
+        axis=-1,
+    )
+    return kept

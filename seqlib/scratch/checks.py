@@ -1,0 +1,69 @@
+"""What a caller can get wrong, said once: a ValueError that names both numbers."""
+
+import numpy as np
+
+
+def floats(name, a, params=None):
+    """`a` as an array of float32 or float64; the params must share its dtype.
+
+    Raises ValueError if `a` is not floating or its dtype differs from a parameter's.
+    """
+    a = np.asarray(a)
+    if a.dtype not in (np.float32, np.float64):
+        raise ValueError(f"{name} is {a.dtype}; layers take float32 or float64")
+    for key, value in (params or {}).items():
+        if value.dtype != a.dtype:
+            raise ValueError(
+                f"{name} is {a.dtype}, {key} is {value.dtype}; a layer computes in one dtype"
+            )
+    return a
+
+
+def shape(name, a, expected):
+    """Raises ValueError unless a.shape is `expected`, where None stands for any size."""
+    matches = len(a.shape) == len(expected) and all(
+        want is None or have == want for have, want in zip(a.shape, expected, strict=True)
+    )
+    if not matches:
+        wanted = ", ".join("any" if size is None else str(size) for size in expected)
+        raise ValueError(f"{name} has shape {a.shape}; expected ({wanted})")
+
+
+def sequences(name, x, weight_name, weight):
+    """Raises ValueError unless x is (B, T, D), B and T at least 1, for a weight of (out, D)."""
+    if x.ndim != 3:
+        raise ValueError(f"{name} has {x.ndim} axes; expected 3: batch, steps, features")
+    if x.shape[0] == 0 or x.shape[1] == 0:
+        raise ValueError(
+            f"{name} has {x.shape[0]} rows of {x.shape[1]} steps; both must be at least 1"
+        )
+    if x.shape[2] != weight.shape[1]:
+        raise ValueError(
+            f"{name} has {x.shape[2]} features per step; {weight_name} takes {weight.shape[1]}"
+        )
+
+
+def boolean_mask(mask, expected):
+    """The mask as a boolean array of the expected shape.
+
+    Raises ValueError if it is not boolean or has another shape.
+    """
+    mask = np.asarray(mask)
+    if mask.dtype != np.bool_:
+        raise ValueError(f"the mask is {mask.dtype}; expected bool, True where a step is real")
+    shape("the mask", mask, expected)
+    return mask
+
+
+def ids(name, a, count):
+    """`a` as an integer array with 0 <= a < count.
+
+    Raises ValueError if it is not of integers or an id lies outside.
+    """
+    a = np.asarray(a)
+    if not np.issubdtype(a.dtype, np.integer):
+        raise ValueError(f"{name} is {a.dtype}; expected integers")
+    if a.size and (a.min() < 0 or a.max() >= count):
+        bad = a.min() if a.min() < 0 else a.max()
+        raise ValueError(f"{name} holds {bad}; expected 0 to {count - 1}")
+    return a

@@ -1,0 +1,62 @@
+"""An affine map of the last axis.
+
+    (linear)   y = W x + b
+
+Formula: chapters/02_rnn.ipynb.  D inputs, K outputs; in code x holds rows, so the line is x @ W.T +
+b.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from seqlib.scratch import checks
+
+
+class Cache(NamedTuple):
+    params: dict
+    x: np.ndarray
+
+
+def init(rng, D, K, dtype=np.float64):
+    """Weights uniform within 1/sqrt(D), as torch.nn.Linear draws them.
+
+    Returns {"W": (K, D), "b": (K,)}.
+    """
+    bound = D**-0.5
+    return {
+        "W": rng.uniform(-bound, bound, (K, D)).astype(dtype),
+        "b": rng.uniform(-bound, bound, K).astype(dtype),
+    }
+
+
+def forward(params, x):
+    """An affine map of the last axis of x.
+
+    params  W (K, D), b (K,)
+    x       (..., D)
+
+    Returns y (..., K) and a cache.  Raises ValueError if x has not D features or another dtype.
+    """
+    x = checks.floats("x", x, params)
+    W, b = params["W"], params["b"]
+    if x.ndim == 0 or x.shape[-1] != W.shape[1]:
+        raise ValueError(f"x has shape {x.shape}; W takes {W.shape[1]} features in its last axis")
+    return x @ W.T + b, Cache(params, x)  # (linear)
+
+
+def backward(dy, cache):
+    """Gradients of an affine map.
+
+    dy  (..., K)
+
+    Returns dx (..., D) and grads, keyed and shaped like params.
+    """
+    W = cache.params["W"]
+    checks.shape("dy", dy, (*cache.x.shape[:-1], W.shape[0]))
+    rows, drows = cache.x.reshape(-1, W.shape[1]), dy.reshape(-1, W.shape[0])
+    grads = {
+        "W": drows.T @ rows,
+        "b": drows.sum(axis=0),
+    }  # every row used the same W and b
+    return dy @ W, grads  # (linear)

@@ -1,0 +1,91 @@
+"""Losses: one number for a batch, the mean over its unmasked places, and its gradient.
+
+    (cross-entropy)   L = -mean log p_t[y_t],   p_t = softmax(logits_t)          in nats
+    (squared-error)   L = mean ||y_t - target_t||^2 / D
+
+Formulas: chapters/01_sequences.ipynb and 02_rnn.ipynb.  V classes, D outputs per place.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from seqlib.scratch import checks, ops
+
+
+class CrossEntropyCache(NamedTuple):
+    p: np.ndarray  # the probabilities
+    targets: np.ndarray
+    weights: np.ndarray  # 1 / number of real places, 0 at the others
+
+
+class SquaredErrorCache(NamedTuple):
+    error: np.ndarray
+    weights: np.ndarray
+
+
+def cross_entropy_forward(logits, targets, mask=None):
+    """Mean cross-entropy of the targets, in nats per real place.
+
+    logits   (..., V)  unnormalised log-probabilities
+    targets  (...)     integers, 0 to V - 1
+    mask     (...)     boolean, False where a place does not count (its target is ignored); None
+             counts all
+
+    Returns the loss, a float, and a cache.
+    Raises ValueError on shapes that do not fit, a target out of range, no real place, or NaN in the
+    logits.
+    """
+    logits = checks.floats("logits", logits)
+    targets = np.asarray(targets)
+    checks.shape("targets", targets, logits.shape[:-1])
+    weights = place_weights(mask, targets.shape, logits.dtype)
+    targets = checks.ids("targets", np.where(weights > 0, targets, 0), logits.shape[-1])
+    if np.isnan(logits).any():
+        raise ValueError(f"{np.isnan(logits).sum()} of {logits.size} logits are NaN")
+    log_p = ops.log_softmax(logits)
+    picked = np.take_along_axis(log_p, targets[..., None], axis=-1)[..., 0]
+    loss = -float((picked * weights).sum())  # (cross-entropy)
+    return loss, CrossEntropyCache(np.exp(log_p), targets, weights)
+
+
+def cross_entropy_backward(cache):
+    """The gradient with respect to the logits, (..., V): probabilities less the one-hot target."""
+    dlogits = cache.p.copy()
+    picked = np.take_along_axis(dlogits, cache.targets[..., None], axis=-1)
+    np.put_along_axis(dlogits, cache.targets[..., None], picked - 1, axis=-1)
+    return dlogits * cache.weights[..., None]  # (cross-entropy)
+
+
+def squared_error_forward(y, targets, mask=None):
+    """Mean squared error over the outputs of the real places.
+
+    y        (..., D)
+    targets  (..., D)
+    mask     (...)     boolean, False where a place does not count; None counts all
+
+    Returns the loss, a float, and a cache.
+    Raises ValueError on shapes that do not fit, no real place, or NaN in y.
+    """
+    y = checks.floats("y", y)
+    targets = np.asarray(targets, dtype=y.dtype)
+    checks.shape("targets", targets, y.shape)
+    weights = place_weights(mask, y.shape[:-1], y.dtype) / y.shape[-1]
+    if np.isnan(y).any():
+        raise ValueError(f"{np.isnan(y).sum()} of {y.size} outputs are NaN")
+    error = np.where(weights[..., None] > 0, y - targets, 0)
+    loss = float((error**2 * weights[..., None]).sum())  # (squared-error)
+    return loss, SquaredErrorCache(error, weights)
+
+
+def squared_error_backward(cache):
+    """The gradient of the loss with respect to y, (..., D)."""
+    return 2 * cache.error * cache.weights[..., None]  # (squared-error)
+
+
+def place_weights(mask, shape, dtype):
+    """What each place counts for in a mean: 1 / number of real places, 0 where masked."""
+    mask = np.ones(shape, dtype=bool) if mask is None else checks.boolean_mask(mask, shape)
+    if not mask.any():
+        raise ValueError(f"none of the {mask.size} places is real; a mean needs at least 1")
+    return mask.astype(dtype) / dtype.type(mask.sum())

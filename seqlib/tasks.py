@@ -1,0 +1,232 @@
+"""Tasks with exact answers, drawn from a random generator, and one measured series."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from seqlib import text
+
+HE_NAMES = ("Hasan", "Omar", "Paul", "Kenji", "Diego", "Ivan", "Kofi", "Liam")
+SHE_NAMES = ("Aisha", "Maria", "Anna", "Yuki", "Lucia", "Olga", "Ama", "Nora")
+GAMES = ("football", "chess", "tennis", "cards")
+PLACES = ("park", "garden", "street", "square", "yard", "field", "club", "school")
+ADJECTIVES = ("old", "small", "quiet", "green", "big", "sunny", "new", "dusty")
+PREPOSITIONS = ("in", "near", "behind", "by")
+FIXED = (
+    "used",
+    "to",
+    "play",
+    "the",
+    "and",
+    "he",
+    "she",
+    "was",
+    "pretty",
+    "good",
+    "at",
+    "it",
+    ".",
+)
+PRONOUN_WORDS = text.Vocabulary.of(
+    (*HE_NAMES, *SHE_NAMES, *GAMES, *PLACES, *ADJECTIVES, *PREPOSITIONS, *FIXED),
+    specials=("<pad>",),
+)
+
+
+class PronounBatch(NamedTuple):
+    """Sentences as ids of PRONOUN_WORDS; targets are the inputs one word later."""
+
+    inputs: np.ndarray  # (B, T)
+    targets: np.ndarray  # (B, T)
+    mask: np.ndarray  # (B, T)
+    position: np.ndarray  # (B,) where the target is the pronoun
+    distance: np.ndarray  # (B,) words from the name to the pronoun
+
+
+def pronouns(rng, B, phrases):
+    """Sentences in which a name decides a pronoun that stands far behind it.
+
+    "Hasan used to play football [in the old park] ... and he was pretty good at it ."
+
+    The name is drawn evenly from eight of men and eight of women; nothing between name and pronoun
+    depends on it.  A model that sees fewer than `distance` words before the pronoun is right half
+    of the time at best, and the pronoun costs it 1 bit.
+
+    B        sentences
+    phrases  number of phrases such as "in the old park", four words each; or (least, most), drawn
+             evenly for each sentence
+
+    Returns a PronounBatch; distance = 6 + 4 phrases.
+    """
+    least, most = (phrases, phrases) if np.ndim(phrases) == 0 else phrases
+    if not 0 <= least <= most or B < 1:
+        raise ValueError(
+            f"{B} sentences with {least} to {most} phrases; expected B >= 1, 0 <= least <= most"
+        )
+    sentences, positions = [], []
+    for count in rng.integers(least, most + 1, B):
+        he = rng.random() < 0.5
+        sentence = [
+            rng.choice(HE_NAMES if he else SHE_NAMES),
+            "used",
+            "to",
+            "play",
+            rng.choice(GAMES),
+        ]
+        for _ in range(count):
+            sentence += [
+                rng.choice(PREPOSITIONS),
+                "the",
+                rng.choice(ADJECTIVES),
+                rng.choice(PLACES),
+            ]
+        positions.append(len(sentence))  # the word "and": its target is the pronoun
+        sentence += [
+            "and",
+            "he" if he else "she",
+            "was",
+            "pretty",
+            "good",
+            "at",
+            "it",
+            ".",
+        ]
+        sentences.append(PRONOUN_WORDS.encode(sentence))
+    ids, mask = text.pad(sentences)
+    positions = np.array(positions)
+    return PronounBatch(ids[:, :-1], ids[:, 1:], mask[:, 1:], positions, positions + 1)
+
+
+class Grammar(NamedTuple):
+    """A finite automaton that writes sentences; an arc is (probability, text, next state).
+
+    The last next state is None.  A text must belong to one path alone: then the entropy of a
+    sentence is that of its choices.
+    """
+
+    arcs: dict[str, tuple[tuple[float, str, str | None], ...]]
+    start: str
+
+    def visits(self):
+        """How often a sentence passes through each state, in the mean: a dict.
+
+        (grammar-visits)   n_s = [s is the start] + sum_r n_r p(r -> s)
+        """
+        states = list(self.arcs)
+        flow = np.zeros((len(states), len(states)))
+        for r, state in enumerate(states):
+            for p, _, following in self.arcs[state]:
+                if following is not None:
+                    flow[r, states.index(following)] += p
+        start = np.array([float(state == self.start) for state in states])
+        n = np.linalg.solve(np.eye(len(states)) - flow.T, start)  # (grammar-visits)
+        return dict(zip(states, n, strict=True))
+
+    def mean_length(self):
+        """The mean number of characters of a sentence."""
+        return sum(
+            n * sum(p * len(words) for p, words, _ in self.arcs[s])
+            for s, n in self.visits().items()
+        )
+
+    def entropy(self):
+        """The entropy of a sentence, in nats.
+
+        (grammar-entropy)   H = sum_s n_s sum_arcs -p ln p
+        """
+        choice = {s: sum(-p * np.log(p) for p, _, _ in arcs) for s, arcs in self.arcs.items()}
+        return sum(n * choice[s] for s, n in self.visits().items())  # (grammar-entropy)
+
+    def entropy_rate(self):
+        """Nats per character of a long text: no model can have a lower mean cross-entropy on it."""
+        return self.entropy() / self.mean_length()
+
+    def sample(self, rng, count):
+        """A list of sentences, and a list of their exact log-probabilities in nats."""
+        sentences, log_p = [], []
+        for _ in range(count):
+            state, words, total = self.start, [], 0.0
+            while state is not None:
+                arcs = self.arcs[state]
+                p, piece, following = arcs[rng.choice(len(arcs), p=[arc[0] for arc in arcs])]
+                words.append(piece)
+                total += np.log(p)
+                state = following
+            sentences.append("".join(words))
+            log_p.append(total)
+        return sentences, log_p
+
+
+def agreement_grammar():
+    """Short English sentences whose last verb agrees with their first noun.
+
+    "the cat that the dogs see near the house sleeps." - "the cats that the dog sees sleep."
+
+    Returns a Grammar over characters; each sentence ends with a full stop and a line break.
+    """
+    singular, plural = (
+        ("cat", "dog", "girl", "bird"),
+        ("cats", "dogs", "girls", "birds"),
+    )
+    arcs = {"start": ((1.0, "the ", "noun"),)}
+    arcs["noun"] = tuple(
+        (1 / 8, noun, f"after {n}")
+        for n, nouns in (("s", singular), ("p", plural))
+        for noun in nouns
+    )
+    for n, endings in (
+        ("s", ("runs", "sleeps", "sings")),
+        ("p", ("run", "sleep", "sing")),
+    ):
+        verbs = tuple((1 / 3, f" {verb}.\n") for verb in endings)
+        arcs[f"after {n}"] = (
+            (0.4, " that the ", f"inner noun {n}"),
+            *((0.6 * p, verb, None) for p, verb in verbs),
+        )
+        arcs[f"inner noun {n}"] = tuple(
+            (1 / 8, noun, f"inner verb {n} {m}")
+            for m, nouns in (("s", singular), ("p", plural))
+            for noun in nouns
+        )
+        arcs[f"inner verb {n} s"] = (
+            (0.5, " sees", f"place {n}"),
+            (0.5, " hears", f"place {n}"),
+        )
+        arcs[f"inner verb {n} p"] = (
+            (0.5, " see", f"place {n}"),
+            (0.5, " hear", f"place {n}"),
+        )
+        arcs[f"place {n}"] = (
+            (0.25, " near the house", f"verb {n}"),
+            (0.25, " near the tree", f"verb {n}"),
+            *((0.5 * p, verb, None) for p, verb in verbs),
+        )
+        arcs[f"verb {n}"] = tuple((p, verb, None) for p, verb in verbs)
+    return Grammar(arcs, "start")
+
+
+def air_passengers():
+    """International airline passengers per month, 1949 to 1960, in thousands.
+
+    Returns (144,) float64.  Source: Box and Jenkins, Time series analysis: forecasting and control,
+    series G.
+    """
+    return np.array(AIR_PASSENGERS, dtype=np.float64)
+
+
+# fmt: off
+AIR_PASSENGERS = (
+    112, 118, 132, 129, 121, 135, 148, 148, 136, 119, 104, 118,
+    115, 126, 141, 135, 125, 149, 170, 170, 158, 133, 114, 140,
+    145, 150, 178, 163, 172, 178, 199, 199, 184, 162, 146, 166,
+    171, 180, 193, 181, 183, 218, 230, 242, 209, 191, 172, 194,
+    196, 196, 236, 235, 229, 243, 264, 272, 237, 211, 180, 201,
+    204, 188, 235, 227, 234, 264, 302, 293, 259, 229, 203, 229,
+    242, 233, 267, 269, 270, 315, 364, 347, 312, 274, 237, 278,
+    284, 277, 317, 313, 318, 374, 413, 405, 355, 306, 271, 306,
+    315, 301, 356, 348, 355, 422, 465, 467, 404, 347, 305, 336,
+    340, 318, 362, 348, 363, 435, 491, 505, 404, 359, 310, 337,
+    360, 342, 406, 396, 420, 472, 548, 559, 463, 407, 362, 405,
+    417, 391, 419, 461, 472, 535, 622, 606, 508, 461, 390, 432,
+)
+# fmt: on

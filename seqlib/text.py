@@ -1,0 +1,179 @@
+"""From text to arrays of ids and back: vocabulary, windows, chunks, padding, split."""
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Batch(NamedTuple):
+    """What a model is trained on: targets[b, t] is what should come out after inputs[b, : t +
+
+    1].
+    """
+
+    inputs: np.ndarray  # (B, T)
+    targets: np.ndarray  # (B, T)
+    mask: np.ndarray | None = None  # (B, T), False where a row has ended; None: all real
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The symbols of a text, in a fixed order; a symbol's id is its place.
+
+    symbols  strings, all different; if "<unk>" is among them, it stands for every unknown one
+    """
+
+    symbols: tuple[str, ...]
+
+    def __post_init__(self):
+        object.__setattr__(self, "symbols", tuple(self.symbols))
+        if len(set(self.symbols)) != len(self.symbols):
+            raise ValueError(
+                f"{len(self.symbols)} symbols, of which {len(set(self.symbols))} differ"
+            )
+
+    @classmethod
+    def of(cls, tokens, specials=()):
+        """The vocabulary of all different tokens, sorted, after the special symbols."""
+        return cls((*specials, *sorted(set(tokens) - set(specials))))
+
+    def __len__(self):
+        return len(self.symbols)
+
+    def id(self, token):
+        """The id of one token; a ValueError if it is unknown and there is no "<unk>"."""
+        return int(self.encode([token])[0])
+
+    def encode(self, tokens):
+        """The ids of tokens, (T,); a ValueError if one is unknown and there is no "<unk>"."""
+        place = {symbol: i for i, symbol in enumerate(self.symbols)}
+        unknown = place.get("<unk>")
+        ids = [place.get(token, unknown) for token in tokens]
+        if None in ids:
+            position = ids.index(None)
+            token = list(tokens)[position]
+            raise ValueError(
+                f"token {token!r} at position {position} is not among the {len(self)} symbols"
+            )
+        return np.array(ids, dtype=np.int64)
+
+    def decode(self, ids):
+        """The tokens of ids (T,), as a list."""
+        return [self.symbols[i] for i in ids]
+
+
+def characters(text):
+    """The text's characters, as a list."""
+    return list(text)
+
+
+def words(text):
+    """The text's words in lower case and its punctuation marks, as a list; white space is dropped.
+
+    >>> words("Hasan plays, and he wins.")
+    ['hasan', 'plays', ',', 'and', 'he', 'wins', '.']
+    """
+    return re.findall(r"\w+(?:['’]\w+)*|[^\w\s]", text.lower())
+
+
+def split(sequence, held_out=0.1):
+    """The beginning and the end of one sequence: training and held-out part, in the order of time.
+
+    held_out  share of the sequence that is held out
+
+    Raises ValueError if either part would be empty.
+    """
+    cut = len(sequence) - round(held_out * len(sequence))
+    if not 0 < cut < len(sequence):
+        raise ValueError(f"{held_out} of {len(sequence)} leaves {cut} and {len(sequence) - cut}")
+    return sequence[:cut], sequence[cut:]
+
+
+def windows(sequence, length, before=None):
+    """Every window of `length` values with the value that follows it.
+
+    sequence  (T,)  ids or numbers
+    before    a value that stands before the beginning, so that the first values are targets too;
+              None starts later
+
+    Returns Batch(inputs (N, length), targets (N,)); N is T with `before`, T - length without.
+    Raises ValueError if the sequence is too short to hold one window and its target.
+    """
+    sequence = np.asarray(sequence)
+    if before is not None:
+        sequence = np.concatenate([np.full(length, before, dtype=sequence.dtype), sequence])
+    if length < 1 or len(sequence) <= length:
+        raise ValueError(f"{len(sequence)} values hold no window of {length} and its target")
+    inputs = np.lib.stride_tricks.sliding_window_view(sequence[:-1], length)
+    return Batch(inputs, sequence[length:])
+
+
+def minibatches(rng, batch, B):
+    """The rows of a Batch, shuffled, B at a time: one epoch.  The last one holds the rest."""
+    order = rng.permutation(len(batch.inputs))
+    for start in range(0, len(order), B):
+        rows = order[start : start + B]
+        yield Batch(
+            batch.inputs[rows],
+            batch.targets[rows],
+            None if batch.mask is None else batch.mask[rows],
+        )
+
+
+def chunks(ids, B, T):
+    """One long text as B parallel streams, T steps at a time, so that states can be carried on.
+
+    ids  (N,)
+
+    Yields Batches of inputs and targets (B, T); targets are the inputs one step later.  The last N
+    - 1 modulo B T
+    symbols do not fill a chunk and are left out.  Raises ValueError if N is too small for one
+    chunk.
+    """
+    n = (len(ids) - 1) // (B * T)
+    if n < 1:
+        raise ValueError(
+            f"{len(ids)} symbols are too few for {B} streams of {T} steps and a last target"
+        )
+    inputs = np.asarray(ids[: B * n * T]).reshape(B, n * T)
+    targets = np.asarray(ids[1 : B * n * T + 1]).reshape(B, n * T)
+    for start in range(0, n * T, T):
+        yield Batch(inputs[:, start : start + T], targets[:, start : start + T])
+
+
+def excerpts(rng, ids, B, T):
+    """Without end, Batches of B excerpts of T steps from random places of one text.
+
+    ids  (N,)
+
+    Raises ValueError if N is too small for one excerpt and its last target.
+    """
+    ids = np.asarray(ids)
+    if len(ids) <= T:
+        raise ValueError(
+            f"{len(ids)} symbols are too few for an excerpt of {T} steps and a last target"
+        )
+    while True:
+        places = rng.integers(0, len(ids) - T, B)[:, None] + np.arange(T)
+        yield Batch(ids[places], ids[places + 1])
+
+
+def pad(sequences, value=0):
+    """Sequences of different lengths as one array and its mask.
+
+    sequences  B lists or arrays, each of at least 1 id
+    value      what fills the rest
+
+    Returns ids (B, T) with T the greatest length, and mask (B, T), True where an id is real.
+    """
+    lengths = np.array([len(s) for s in sequences])
+    if len(lengths) == 0 or lengths.min() == 0:
+        raise ValueError(
+            f"{len(lengths)} sequences, {np.sum(lengths == 0)} of them empty; pad needs ids in each"
+        )
+    mask = np.arange(lengths.max()) < lengths[:, None]
+    ids = np.full(mask.shape, value, dtype=np.int64)
+    ids[mask] = np.concatenate([np.asarray(s) for s in sequences])
+    return ids, mask
