@@ -41,7 +41,7 @@ def explore(
 
     draw     function called as draw(axes, **choice) with one value of each parameter; axes is what
              plt.subplots(*panels) returns: one Axes, or an array of them
-    alt      what the picture shows: a format string with the parameters' names, or a function of them
+    alt      what the picture shows: a format string with the parameters' names, or a function
     label    name of the control, by default the parameter's; for several, a dict by parameter
     caption  one sentence below the figure
     size     width and height in inches; 6.4 fills the text column
@@ -171,19 +171,14 @@ class Explorable:
     def html(self):
         """The figure for a page: complete in itself, without ids, so any number fit on a page."""
         controls = "".join(c.html(i) for c, i in zip(self.controls, self.shown, strict=True))
-        first_shown = 0
-        for control, i in zip(self.controls, self.shown, strict=True):
-            first_shown = first_shown * len(control.options) + i
-        last = len(self.frames) - 1
+        middle = [len(control.options) // 2 for control in self.controls]
+        printed = 0, self._index(middle), len(self.frames) - 1
         frames = []
-        for i, (choice, frame, alt) in enumerate(
-            zip(self.choices, self.frames, self.alts, strict=True)
-        ):
-            marks = " data-shown" * (i == first_shown) + " data-print" * (
-                i in (0, (last + 1) // 2, last)
-            )
+        for i, choice in enumerate(self.choices):
+            marks = " data-shown" * (i == self._index(self.shown)) + " data-print" * (i in printed)
             frames.append(
-                f'<div class="explorable-frame"{marks}>{_img(frame, alt, self.size)}'
+                f'<div class="explorable-frame"{marks}>'
+                f"{_img(self.frames[i], self.alts[i], self.size)}"
                 f'<p class="explorable-value">{html.escape(self._words(choice))}</p></div>'
             )
         name = html.escape(", ".join(control.label for control in self.controls))
@@ -220,6 +215,13 @@ class Explorable:
         show()
         caption = [ipywidgets.HTML(html.escape(self.caption))] if self.caption else []
         return ipywidgets.VBox([*inputs.values(), picture, *caption])
+
+    def _index(self, positions):
+        """The number of the frame with the values at these positions."""
+        index = 0
+        for control, i in zip(self.controls, positions, strict=True):
+            index = index * len(control.options) + i
+        return index
 
     def _alt(self, choice):
         return self.alt(**choice) if callable(self.alt) else self.alt.format(**choice)
