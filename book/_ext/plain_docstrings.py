@@ -15,9 +15,7 @@ def render(lines):
     Returns a new list of str.
     """
     end = next((i for i, line in enumerate(lines) if not line.strip()), len(lines))
-    end = next(
-        (i + 1 for i in range(end) if lines[i].rstrip().endswith((".", ":"))), end
-    )
+    end = next((i + 1 for i in range(end) if lines[i].rstrip().endswith((".", ":"))), end)
     first, rest = " ".join(line.strip() for line in lines[:end]), lines[end:]
     while rest and not rest[0].strip():
         rest = rest[1:]
@@ -38,8 +36,7 @@ def markup(sentence):
     parts = re.split(r"`+([^`]+)`+", sentence)
     plain = [re.sub(r"([\\*`_|])", r"\\\1", part) for part in parts[::2]]
     return "".join(
-        a + (f"``{b}``" if b else "")
-        for a, b in zip(plain, [*parts[1::2], ""], strict=True)
+        a + (f"``{b}``" if b else "") for a, b in zip(plain, [*parts[1::2], ""], strict=True)
     )
 
 
@@ -48,18 +45,21 @@ def process(app, what, name, obj, options, lines):
 
 
 def skip(app, what, name, obj, skip, options):
-    """Leave out the fields of a NamedTuple, whose docstring is Python's own filler."""
-    return True if (obj.__doc__ or "").startswith("Alias for field number") else None
+    """Leave out what has only Python's filler for a docstring: NamedTuples and their fields."""
+    filler = ("Alias for field number", f"{name}(")
+    return True if (obj.__doc__ or "").startswith(filler) else None
 
 
-def without_types(app, config):
-    """Shapes stand in the docstrings; annotations would only lengthen the signatures."""
+def short_signatures(app, config):
+    """Shapes stand in the docstrings, the module in the heading above them."""
     config.autodoc_typehints = "none"
+    config.autodoc_preserve_defaults = True
+    config.add_module_names = False
 
 
 def setup(app):
     app.setup_extension("sphinx.ext.autodoc")
-    app.connect("config-inited", without_types)
+    app.connect("config-inited", short_signatures)
     app.connect("autodoc-process-docstring", process)
     app.connect("autodoc-skip-member", skip)
     return {"version": "1", "parallel_read_safe": True}
