@@ -141,6 +141,22 @@ class Grammar(NamedTuple):
         """Nats per character of a long text: no model can have a lower mean cross-entropy on it."""
         return self.entropy() / self.mean_length()
 
+    def sentences(self):
+        """Every sentence and its probability, as a dict; a ValueError if there is no end to them."""
+        found, open_paths = {}, [(self.start, "", 1.0, 0)]
+        while open_paths:
+            state, words, p, depth = open_paths.pop()
+            if depth > len(self.arcs):
+                raise ValueError(f"a path of {depth} arcs among {len(self.arcs)} states goes round")
+            if state is None:
+                found[words] = found.get(words, 0.0) + p
+            else:
+                open_paths += [
+                    (following, words + piece, p * q, depth + 1)
+                    for q, piece, following in self.arcs[state]
+                ]
+        return found
+
     def sample(self, rng, count):
         """A list of sentences, and a list of their exact log-probabilities in nats."""
         sentences, log_p = [], []
@@ -160,48 +176,33 @@ class Grammar(NamedTuple):
 def agreement_grammar():
     """Short English sentences whose last verb agrees with their first noun.
 
-    "the cat that the dogs see near the house sleeps." - "the cats that the dog sees sleep."
+    "the cat runs." - "the cats never sleep." - "the cat that the dogs see sleeps."
 
+    Between noun and verb stands nothing, an adverb, or a clause with a noun and a verb of its own.
     Returns a Grammar over characters; each sentence ends with a full stop and a line break.
     """
-    singular, plural = (
-        ("cat", "dog", "girl", "bird"),
-        ("cats", "dogs", "girls", "birds"),
-    )
+    nouns = ("cat", "dog", "girl", "bird", "king", "cow")
+    adverbs = ("often", "never", "always")
+    verbs = {"s": ("runs", "sleeps", "sings"), "p": ("run", "sleep", "sing")}
+    inner_verbs = {"s": ("sees", "hears"), "p": ("see", "hear")}
+    ending = {"s": "", "p": "s"}  # of a noun, in the singular and the plural
     arcs = {"start": ((1.0, "the ", "noun"),)}
-    arcs["noun"] = tuple(
-        (1 / 8, noun, f"after {n}")
-        for n, nouns in (("s", singular), ("p", plural))
-        for noun in nouns
-    )
-    for n, endings in (
-        ("s", ("runs", "sleeps", "sings")),
-        ("p", ("run", "sleep", "sing")),
-    ):
-        verbs = tuple((1 / 3, f" {verb}.\n") for verb in endings)
+    arcs["noun"] = tuple((1 / 12, noun + ending[n], f"after {n}") for n in "sp" for noun in nouns)
+    for n in "sp":
+        last = tuple((1 / 3, f" {verb}.\n", None) for verb in verbs[n])
+        arcs[f"verb {n}"] = last
         arcs[f"after {n}"] = (
-            (0.4, " that the ", f"inner noun {n}"),
-            *((0.6 * p, verb, None) for p, verb in verbs),
+            *((0.3 * p, verb, None) for p, verb, _ in last),
+            *((0.4 / 3, f" {adverb}", f"verb {n}") for adverb in adverbs),
+            (0.3, " that the ", f"inner noun {n}"),
         )
         arcs[f"inner noun {n}"] = tuple(
-            (1 / 8, noun, f"inner verb {n} {m}")
-            for m, nouns in (("s", singular), ("p", plural))
-            for noun in nouns
+            (1 / 12, noun + ending[m], f"inner verb {n} {m}") for m in "sp" for noun in nouns
         )
-        arcs[f"inner verb {n} s"] = (
-            (0.5, " sees", f"place {n}"),
-            (0.5, " hears", f"place {n}"),
-        )
-        arcs[f"inner verb {n} p"] = (
-            (0.5, " see", f"place {n}"),
-            (0.5, " hear", f"place {n}"),
-        )
-        arcs[f"place {n}"] = (
-            (0.25, " near the house", f"verb {n}"),
-            (0.25, " near the tree", f"verb {n}"),
-            *((0.5 * p, verb, None) for p, verb in verbs),
-        )
-        arcs[f"verb {n}"] = tuple((p, verb, None) for p, verb in verbs)
+        for m in "sp":
+            arcs[f"inner verb {n} {m}"] = tuple(
+                (1 / 2, f" {verb}", f"verb {n}") for verb in inner_verbs[m]
+            )
     return Grammar(arcs, "start")
 
 
