@@ -142,7 +142,7 @@ class Grammar(NamedTuple):
         return self.entropy() / self.mean_length()
 
     def sentences(self):
-        """Every sentence and its probability, as a dict; a ValueError if there is no end to them."""
+        """Every sentence and its probability, as a dict; a ValueError if they have no end."""
         found, open_paths = {}, [(self.start, "", 1.0, 0)]
         while open_paths:
             state, words, p, depth = open_paths.pop()
