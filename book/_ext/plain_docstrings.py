@@ -21,14 +21,8 @@ def render(lines):
         rest = rest[1:]
     if not any(line.strip() for line in rest):
         return [markup(first), ""]
-    return [
-        markup(first),
-        "",
-        ".. code-block:: none",
-        "",
-        *(f"   {line}" for line in rest),
-        "",
-    ]
+    block = ["", ".. code-block:: none", "   :class: docstring", ""]
+    return [markup(first), *block, *(f"   {line}" for line in rest), ""]
 
 
 def markup(sentence):

@@ -1,0 +1,34 @@
+"""The pages beside the chapters: their examples run, and the reference lists every module."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"^```python\n(>>> .*?)^```$", re.DOTALL | re.MULTILINE)
+PAGES = [
+    page for page in sorted((ROOT / "book").glob("*.md")) if BLOCK.search(page.read_text("utf-8"))
+]
+
+
+def test_the_notation_page_has_an_example():
+    assert ROOT / "book" / "notation.md" in PAGES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_print_what_the_page_says(page):
+    source = "\n".join(BLOCK.findall(page.read_text("utf-8")))
+    example = doctest.DocTestParser().get_doctest(source, {}, page.name, str(page), 0)
+    report = []
+    failed, tried = doctest.DocTestRunner().run(example, out=report.append)
+    assert tried > 0 and failed == 0, "".join(report)
+
+
+def test_the_reference_lists_every_module_once():
+    listed = re.findall(r"automodule:: (\S+)", (ROOT / "book" / "api.md").read_text("utf-8"))
+    files = [path.relative_to(ROOT) for path in (ROOT / "seqlib").rglob("*.py")]
+    modules = [".".join(path.with_suffix("").parts) for path in files if path.name != "__init__.py"]
+    internal = {"seqlib.scratch.checks"}
+    assert sorted(listed) == sorted(set(modules) - internal)
