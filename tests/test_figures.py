@@ -1,0 +1,412 @@
+"""Explorables, figures and diagrams: what they draw, what a page gets, what they refuse."""
+
+import io
+import json
+import subprocess
+import sys
+from functools import cache
+from html.parser import HTMLParser
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib import style
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from PIL import Image
+
+from seqlib import diagrams, plots, widgets
+
+rng = np.random.default_rng(0)
+
+
+@pytest.fixture
+def ax():
+    with style.context("seqlib.seqlib"):
+        yield Figure().subplots()
+
+
+def artists(ax):
+    return len(ax.lines) + len(ax.patches) + len(ax.collections) + len(ax.images)
+
+
+# Explorables
+
+
+def draw(ax, temperature):
+    ax.bar([0, 1], [temperature, 1])
+
+
+ONE = {"alt": "Two bars at {temperature}", "temperature": [0.2, 0.5, 1, 1.5, 2], "size": (2, 1)}
+TWO = {"alt": "{kind} of {n}", "kind": ["sine", "cosine"], "n": [1, 2, 3], "size": (2, 1)}
+
+
+@cache
+def one(**changes):
+    return widgets.explore(draw, **ONE | changes)
+
+
+@cache
+def two():
+    return widgets.explore(
+        lambda ax, kind, n: ax.plot([0, n], [0, len(kind)]), label={"n": "frequency"}, **TWO
+    )
+
+
+class Page(HTMLParser):
+    """The start tags with their attributes; asserts that every tag is closed in order."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.open = [], []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes), list(self.open)))
+        if tag not in ("img", "input"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def all(self, tag):
+        return [attributes for name, attributes, _ in self.tags if name == tag]
+
+
+def test_one_frame_and_one_alt_text_per_value():
+    images = Page(one().html()).all("img")
+    assert [image["alt"] for image in images] == [f"Two bars at {t}" for t in (0.2, 0.5, 1, 1.5, 2)]
+    assert len({image["src"] for image in images}) == 5
+    assert len(Page(two().html()).all("img")) == 6
+
+
+def test_the_alt_text_may_be_a_function():
+    explorable = one(alt=lambda temperature: f"<{temperature:.2f}> & more")
+    assert Page(explorable.html()).all("img")[0]["alt"] == "<0.20> & more"
+
+
+def test_frames_are_small_and_keep_the_colors():
+    size = (6.4, 3.2)
+    explorable = widgets.explore(
+        lambda ax, T: diagrams.unrolled_rnn(6, T, ax), alt="{T} steps", T=range(7), size=size
+    )
+    assert len(explorable.html()) < 400_000  # a page may hold 600,000
+    image = Image.open(io.BytesIO(explorable.frames[6])).convert("RGB")
+    assert image.size == (1280, 640)
+    colors = np.array([color for _, color in image.getcolors()]) / 255
+    assert len(colors) <= 64
+    for wanted in diagrams.WEIGHTS.values():
+        assert np.abs(colors - to_rgb(wanted)).sum(axis=1).min() < 0.05
+
+
+def test_controls_are_native_and_labelled():
+    page = Page(two().html())
+    (slider,) = page.all("input")
+    assert (slider["type"], slider["min"], slider["max"], slider["value"]) == (
+        "range",
+        "0",
+        "2",
+        "1",
+    )
+    assert slider["aria-valuetext"] == "2"
+    assert page.all("output") == [{"aria-live": "polite", "style": "min-width: 1ch"}]
+    inside = [parents for tag, _, parents in page.tags if tag in ("input", "select")]
+    assert len(inside) == 2 and all("label" in parents for parents in inside)
+    words = [json.loads(a["data-words"]) for a in page.all("div") if "data-words" in a]
+    assert words == [["sine", "cosine"], ["1", "2", "3"]]
+    assert ">frequency <" in two().html()
+
+
+def marked(html, mark):
+    frames = [a for a in Page(html).all("div") if a["class"] == "explorable-frame"]
+    return [i for i, frame in enumerate(frames) if mark in frame]
+
+
+def test_the_middle_is_shown_and_three_are_printed():
+    assert marked(one().html(), "data-shown") == [2]
+    assert marked(one().html(), "data-print") == [0, 2, 4]
+    assert marked(one(start=0.5).html(), "data-shown") == [1]
+    assert marked(two().html(), "data-shown") == [4]  # cosine, 2
+    assert "temperature = 1.5" in one().html()
+
+
+def test_several_fit_on_one_page():
+    page = Page(one().html() + one().html() + two().html())
+    ids = [attributes["id"] for _, attributes, _ in page.tags if "id" in attributes]
+    assert len(page.all("figure")) == 3
+    assert len(ids) == len(set(ids))
+    assert not [name for _, a, _ in page.tags for name in a if name in ("for", "aria-labelledby")]
+
+
+def test_nothing_is_loaded():
+    html = two().html()
+    page = Page(html)
+    assert all(image["src"].startswith("data:image/png;base64,") for image in page.all("img"))
+    assert page.all("script") == [{}] and page.all("link") == []
+    assert "http" not in html and "require" not in html and "@import" not in html
+
+
+def test_the_text_is_stable_and_the_html_the_same_twice():
+    assert repr(one()) == "<Explorable temperature: 0.2 … 2.0, 5 frames>"
+    assert repr(two()) == "<Explorable kind: sine … cosine; frequency: 1 … 3, 6 frames>"
+    assert widgets.explore(draw, **ONE).html() == widgets.explore(draw, **ONE).html()
+    assert set(one()._repr_mimebundle_()) == {"text/plain", "text/html"}  # no kernel here
+
+
+def test_a_live_notebook_gets_a_widget_that_draws_again(monkeypatch):
+    drawn = []
+
+    def draw(ax, n):
+        drawn.append(n)
+        ax.plot([0, n])
+
+    explorable = widgets.explore(draw, alt="{n} & up", n=[1, 2, 3], size=(2, 1))
+    monkeypatch.setattr(widgets, "_kernel_is_live", lambda: True)
+    bundle = explorable._repr_mimebundle_()
+    assert {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"} == set(bundle)
+    assert bundle["text/plain"] == repr(explorable)
+    slider, picture = explorable.widget().children
+    before = picture.value
+    slider.value = 3
+    assert drawn[-1] == 3
+    assert picture.value != before and 'alt="3 &amp; up"' in picture.value
+
+
+def test_panels_are_the_axes_of_subplots():
+    seen = []
+    widgets.explore(
+        lambda axes, n: seen.append(axes.shape), alt="{n}", n=[1, 2], panels=(1, 2), size=(2, 1)
+    )
+    assert seen == [(2,), (2,)]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([1, 2.0, np.int64(10)], ["1", "2", "10"]),
+        ([0.25, 1], ["0.25", "1.00"]),
+        ([0.1 + 0.2, 0.6], ["0.3", "0.6"]),
+        ([1e-6, 0.5], ["1e-06", "0.5"]),
+        ([-0.5, 0], ["-0.5", "0.0"]),
+    ],
+)
+def test_numbers_have_equal_decimals(values, words):
+    assert widgets.Control("x", "x", values).words == words
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"temperature": [1]}, "temperature has 1 values"),
+        ({"temperature": range(61)}, "61 values make 61 frames; at most 60"),
+        ({"alt": "Two bars"}, "5 frames have 1 different alt texts"),
+        ({"alt": ""}, "5 frames have 0 different alt texts"),
+        ({"start": 3}, "start is 3; temperature has the values"),
+        ({"label": {"heat": "T"}}, r"label names \['heat'\]; the parameters are \['temperature'\]"),
+        ({"size": (200, 100)}, r"frames take \d+ kB; at most 600"),
+    ],
+)
+def test_explore_refuses(changes, message, monkeypatch):
+    if "size" in changes:
+        noise = rng.integers(0, 256, 400_000, dtype=np.uint8).tobytes()
+        monkeypatch.setattr(widgets.Explorable, "_png", lambda self, choice: noise)
+    with pytest.raises(ValueError, match=message):
+        widgets.explore(draw, **ONE | changes)
+
+
+def test_explore_refuses_several_at_once():
+    with pytest.raises(ValueError, match="8 x 9 values make 72 frames; at most 60"):
+        widgets.explore(draw, **TWO | {"kind": list("abcdefgh"), "n": range(9)})
+    with pytest.raises(ValueError, match="1 label for 2 parameters"):
+        widgets.explore(draw, label="frequency", **TWO)
+    with pytest.raises(ValueError, match="0 parameters"):
+        widgets.explore(draw, alt="")
+
+
+# Plots: the data in, the same Axes out
+
+x = np.arange(1, 31)
+p, q = rng.dirichlet(np.ones(5), 2)
+DRAWN = {
+    "series": lambda ax: plots.series(
+        rng.normal(size=30), ax, x=x, xlabel="month", ylabel="passengers", window=(5, 10),
+        forecasts={"window of 6": np.ones(20), "mean": np.ones(3)},
+    ),
+    "curves": lambda ax: plots.curves(
+        x, {"RNN": rng.random((3, 30)), "3-gram": rng.random(30)}, ax, xlabel="step",
+        ylabel="loss (nats)", log="xy", reference=("chance", 0.5),
+    ),
+    "heatmap": lambda ax: plots.heatmap(
+        rng.normal(size=(2, 3)), ax, rows=["a", " "], columns=list("x$z"), xlabel="next",
+        ylabel="last", bar="value", digits=1,
+    ),
+    "bars": lambda ax: plots.bars(
+        {"RNN": [1, 2, 4], "other": 3}, ax, xlabel="bits", reference=("best", 1)
+    ),
+    "activations": lambda ax: plots.activations([0.5, -1, 0.2], "a b", ax, ylabel="$h_t$"),
+    "distribution": lambda ax: plots.distribution(p, list("abcd "), ax, compare=("other", q)),
+    "scatter_by_size": lambda ax: plots.scatter_by_size(
+        {"RNN": ([1, 2], [3, 4], [10, 1000])}, ax, xlabel="characters", ylabel="bits", size="units"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_plots_draw_on_the_axes_given(name, ax):
+    assert artists(ax) == 0
+    assert DRAWN[name](ax) is ax
+    assert artists(ax) > 0
+    assert ax.get_xlabel() or name == "activations"  # there the tokens say it
+    assert ax.get_ylabel() or name == "bars"  # there the names say it
+    ax.figure.canvas.draw()
+
+
+def test_curves_show_every_seed_and_their_median(ax):
+    runs = np.array([[1.0, 5.0], [2.0, 9.0], [9.0, 1.0]])
+    plots.curves([0, 1], {"RNN": runs}, ax, xlabel="x", ylabel="y")
+    drawn = [line.get_ydata().tolist() for line in ax.lines]
+    assert drawn == [[1, 5], [2, 9], [9, 1], [2, 5]]
+    assert [line.get_label() for line in ax.lines][-1] == "RNN"
+
+
+def test_a_model_looks_the_same_everywhere(ax):
+    plots.curves(x, {"odd": x, "5-gram": x, "RNN, 8 units": x}, ax, xlabel="x", ylabel="y")
+    colors = [line.get_color() for line in ax.lines]
+    assert colors[1:] == [plots.MODELS["n-gram"]["color"], plots.MODELS["RNN"]["color"]]
+    assert colors[0] not in [look["color"] for look in plots.MODELS.values()]
+    names = [f"RNN, {n} units" for n in range(9)]
+    assert len({look["color"] for look in plots._looks(names)}) == 9
+
+
+def test_models_differ_without_color_and_stand_out_from_white():
+    looks = plots.MODELS.values()
+    assert len({str(look["linestyle"]) for look in looks}) == len(looks)
+    assert len({look["marker"] for look in looks}) == len(looks)
+    for look in looks:
+        channels = np.array(to_rgb(look["color"]))
+        linear = np.where(
+            channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4
+        )
+        assert 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) >= 3  # WCAG for graphics
+
+
+def test_the_cycle_of_the_style_is_the_models():
+    with style.context("seqlib.seqlib"):
+        cycle = list(mpl.rcParams["axes.prop_cycle"])
+    for look, model in zip(cycle, plots.MODELS.values(), strict=True):
+        assert to_rgb(look["color"]) == to_rgb(model["color"])
+        assert look["linestyle"] == model["linestyle"]
+
+
+def test_compared_heat_maps_share_the_limits(ax):
+    plots.heatmap([[0.0, 0.5]], ax, limits=(0, 2))
+    assert ax.images[0].get_clim() == (0, 2)
+    plots.heatmap([[-1.0, 0.5]], ax)
+    assert ax.images[1].get_clim() == (-1, 1)  # white is zero
+
+
+def test_blanks_and_dollars_are_readable_labels(ax):
+    plots.activations([1, 2, 3], [" ", "$", "unit 1"], ax, ylabel="h")
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["␣", r"\$", "unit 1"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda ax: plots.series([1, 2], ax, x=[1], xlabel="", ylabel=""), "1 times; values has 2"),
+        (
+            lambda ax: plots.series(
+                x, ax, window=(0, 27), forecasts={"RNN": np.ones(4)}, xlabel="", ylabel=""
+            ),
+            "RNN has 4 values; 2 times are left",
+        ),
+        (lambda ax: plots.series([[1]], ax, xlabel="", ylabel=""), r"shape \(1, 1\)"),
+        (lambda ax: plots.curves(x, {"a": [1, 2]}, ax, xlabel="", ylabel=""), "x has 30 values"),
+        (lambda ax: plots.curves(x, {"a": x}, ax, xlabel="", ylabel="", log="z"), "log is 'z'"),
+        (lambda ax: plots.heatmap([1, 2], ax), "takes 2 axes"),
+        (lambda ax: plots.heatmap([[1, 2]], ax, columns="abc"), "3 names of columns.* has 2"),
+        (lambda ax: plots.bars({}, ax, xlabel=""), "0 values"),
+        (lambda ax: plots.activations([1, 2], "abc", ax, ylabel=""), "2 values for 3 tokens"),
+        (lambda ax: plots.distribution([0.5, 0.5], "abc", ax), "2 probabilities for 3 tokens"),
+        (lambda ax: plots.distribution([0.5, 0.6], "ab", ax), "sum 1.1, not 1"),
+        (lambda ax: plots.distribution([1.5, -0.5], "ab", ax), "from -0.5"),
+        (
+            lambda ax: plots.scatter_by_size(
+                {"a": ([1], [1, 2], [1])}, ax, xlabel="", ylabel="", size=""
+            ),
+            r"\[1, 2, 1\]",
+        ),
+        (
+            lambda ax: plots.scatter_by_size(
+                {"a": ([1], [1], [0])}, ax, xlabel="", ylabel="", size=""
+            ),
+            "smallest size is 0",
+        ),
+        (lambda ax: diagrams.unrolled_rnn(9, 1, ax), "T is 9"),
+        (lambda ax: diagrams.unrolled_rnn(3, 4, ax), "upto is 4.* 0 to 3"),
+    ],
+)
+def test_plots_and_diagrams_refuse(wrong, message, ax):
+    with pytest.raises(ValueError, match=message):
+        wrong(ax)
+
+
+# Diagrams
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+@pytest.mark.parametrize(
+    ("draw", "names"),
+    [
+        (diagrams.feedforward_and_recurrent, ["$x$", "$x_t$", "$W_{xh}$", "$W_{hh}$", "$W_{hy}$"]),
+        (
+            lambda ax: diagrams.unrolled_rnn(3, 2, ax),
+            ["$h_0$", "$x_3$", r"$\hat{y}_3$", "$W_{hh}$"],
+        ),
+        (
+            diagrams.rnn_cell,
+            ["$h_{t-1}$", "$x_t$", "$W_{hh}$", "$W_{xh}$", "$b_h$", "tanh", "$h_t$"],
+        ),
+        (diagrams.task_shapes, ["one to many", "many to many, unaligned", "$h_5$"]),
+    ],
+)
+def test_diagrams_draw_and_name_their_parts(draw, names, ax):
+    assert draw(ax) is ax
+    assert len(ax.patches) >= 10
+    assert set(names) <= set(texts(ax))
+    ax.figure.canvas.draw()
+
+
+def test_unrolling_computes_one_more_step_at_a_time():
+    for upto in range(4):
+        ax = diagrams.unrolled_rnn(3, upto, Figure().subplots())
+        assert texts(ax).count("$W_{hh}$") == upto
+        assert {"$x_3$", "$h_3$"} <= set(texts(ax))  # pale, but there
+
+
+def test_text_lies_within_the_drawing():
+    for draw in (
+        diagrams.feedforward_and_recurrent,
+        diagrams.rnn_cell,
+        diagrams.task_shapes,
+        lambda ax: diagrams.unrolled_rnn(8, 8, ax),
+    ):
+        with style.context("seqlib.seqlib"):
+            figure = Figure(figsize=(6.4, 4.4 if draw is diagrams.task_shapes else 3.2))
+            ax = draw(figure.subplots())
+            figure.canvas.draw()
+            for text in ax.texts:
+                box = text.get_window_extent()
+                assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1, text.get_text()
+                assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1, text.get_text()
+
+
+def test_import_seqlib_loads_no_matplotlib():
+    code = "import sys, seqlib, seqlib.scratch; print('matplotlib' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"
