@@ -1,0 +1,85 @@
+"""Fixtures of the browser tests: one Chromium for each worker, and pages opened in it as from disk."""
+
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+VIEWS = {  # width in CSS pixels, color scheme
+    "wide": (1280, "light"),
+    "narrow": (400, "light"),
+    "dark": (1280, "dark"),
+}
+
+
+class Opened(NamedTuple):
+    """A page in the browser, with what happened while it loaded."""
+
+    page: object
+    requests: list[str]
+    errors: list[str]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    from browser import find_browser
+    from playwright.sync_api import sync_playwright
+
+    path = find_browser()
+    assert path, "no Chromium: `make test` installs one, or says how"
+    flags = ["--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium):
+    """Function (path, view) -> Opened, for a context manager; formulas are rendered when it is entered."""
+
+    @contextmanager
+    def opened(path, view="wide"):
+        width, scheme = VIEWS[view]
+        size = {"width": width, "height": 900}
+        context = chromium.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
+        page = context.new_page()
+        requests, errors = [], []
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("websocket", lambda socket: requests.append(socket.url))
+        page.on("requestfailed", lambda request: errors.append(f"not loaded: {request.url}"))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: line.type == "error" and errors.append(line.text))
+        # Nothing may leave the machine, so nothing is let out; the attempt is in `requests` all the same.
+        context.route(lambda url: not url.startswith(("file:", "data:", "blob:")), lambda r: r.abort())
+        page.goto(Path(path).as_uri())
+        page.wait_for_load_state("networkidle")
+        page.evaluate("() => window.MathJax && MathJax.startup && MathJax.startup.promise")
+        try:
+            yield Opened(page, requests, errors)
+        finally:
+            context.close()
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """Function (page) -> faults, one line for each element that axe-core objects to."""
+    assert AXE.exists(), "axe-core is missing: `make book` fetches it from package-lock.json"
+    source = AXE.read_text(encoding="utf-8")
+
+    def run(page):
+        page.evaluate(source)
+        found = page.evaluate("() => axe.run({preload: false, resultTypes: ['violations']})")
+        return [
+            f"{rule['id']}: {' '.join(map(str, node['target']))}: {json.dumps(node['html'][:120])}"
+            for rule in found["violations"]
+            for node in rule["nodes"]
+        ]
+
+    return run

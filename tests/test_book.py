@@ -1,0 +1,272 @@
+"""The built pages in a real browser, opened from disk.
+
+Every check is a function that returns a list of faults, empty for a sound page.  The last tests plant
+one fault of each kind and assert that its check finds it.
+"""
+
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import pytest
+from bs4 import BeautifulSoup
+
+ROOT = Path(__file__).resolve().parent.parent
+HTML = ROOT / "_build" / "html"
+# index.html only leads to the first page.
+PAGES = sorted(
+    path.relative_to(HTML).as_posix()
+    for path in HTML.rglob("*.html")
+    if "_static" not in path.parts and path != HTML / "index.html"
+)
+
+
+# The checks
+
+
+def request_faults(requests):
+    """Requests that would leave the machine."""
+    return [url for url in requests if not url.startswith(("file:", "data:", "blob:"))]
+
+
+def formula_faults(page):
+    """Formulas that MathJax did not render, or rendered with an error in red."""
+    return page.evaluate("""() => {
+        const text = (e) => e.textContent.trim().slice(0, 80);
+        const formulas = [...document.querySelectorAll(".math")];
+        const broken = [...document.querySelectorAll(
+            "mjx-merror, [data-mjx-error], mjx-mtext[style*='red'], mjx-mstyle[style*='red']")];
+        return [
+            ...formulas.filter((e) => !e.querySelector("mjx-container")).map((e) => "raw: " + text(e)),
+            ...formulas.filter((e) => {
+                const box = e.querySelector("mjx-container")?.getBoundingClientRect();
+                return box && box.width * box.height === 0 && e.checkVisibility();
+            }).map((e) => "empty: " + text(e)),
+            ...broken.map((e) => "error: " + (e.title || e.outerHTML.slice(0, 80))),
+        ];
+    }""")
+
+
+def image_faults(page):
+    """Images without a text that says what they show, and images that did not load."""
+    return page.evaluate("""() => [...document.images].flatMap((image) => [
+        ...((image.getAttribute("alt") || "").trim() ? [] : ["no alt: " + image.src.slice(0, 80)]),
+        ...(image.complete && !image.naturalWidth ? ["not loaded: " + image.src.slice(0, 80)] : []),
+    ])""")
+
+
+def overflow_faults(page):
+    """Elements that make the page itself scroll sideways."""
+    return page.evaluate("""() => {
+        const root = document.scrollingElement;
+        if (root.scrollWidth <= root.clientWidth) return [];
+        return [...document.querySelectorAll("body *")]
+            .filter((e) => e.getBoundingClientRect().right > root.clientWidth + 1)
+            .slice(0, 5)
+            .map((e) => `${e.tagName.toLowerCase()}.${e.className} ends at ` +
+                `${Math.round(e.getBoundingClientRect().right)} of ${root.clientWidth} px`);
+    }""")
+
+
+def explorable_faults(page):
+    """Explorables whose controls, by keyboard or by mouse, leave the picture as it was."""
+    faults = []
+    for number, figure in enumerate(page.locator(".explorable").all()):
+        controls = figure.locator("input[type=range], select")
+        if controls.count() == 0:
+            faults.append(f"explorable {number} has no control")
+        for control in controls.all():
+            control.scroll_into_view_if_needed()
+            for move in (by_keyboard, by_mouse):
+                before, words = picture(figure), spoken(figure)
+                move(page, control)
+                if not wait_until(page, lambda: picture(figure) != before):  # noqa: B023
+                    faults.append(f"explorable {number}: the picture stays the same {move.__name__}")
+                if spoken(figure) == words:
+                    faults.append(f"explorable {number}: nothing new is announced {move.__name__}")
+    return faults
+
+
+def picture(figure):
+    """The pixels of the frame that is shown."""
+    return figure.locator("img, svg").filter(visible=True).first.screenshot()
+
+
+def spoken(figure):
+    """What a screen reader is told: the live value of each slider, the choice of each select box."""
+    return figure.evaluate("""(figure) => [
+        ...[...figure.querySelectorAll("output[aria-live]")].map((e) => e.textContent),
+        ...[...figure.querySelectorAll("select")].map((e) => e.selectedOptions[0].textContent),
+    ].join("|")""")
+
+
+def by_keyboard(page, control):
+    """One step with an arrow key, backwards at the end."""
+    at_end = control.evaluate("""(e) => e.tagName === "SELECT"
+        ? e.selectedIndex === e.options.length - 1 : Number(e.value) >= Number(e.max)""")
+    vertical = control.evaluate("(e) => e.tagName === 'SELECT'")
+    forward, back = ("ArrowDown", "ArrowUp") if vertical else ("ArrowRight", "ArrowLeft")
+    control.focus()
+    page.keyboard.press(back if at_end else forward)
+
+
+def by_mouse(page, control):
+    """A click on a slider's far end; a choice from a select box's list, which the system itself draws."""
+    if control.evaluate("(e) => e.tagName === 'SELECT'"):
+        count = control.locator("option").count()
+        chosen = control.evaluate("(e) => e.selectedIndex")
+        control.select_option(index=(chosen + 1) % count)
+        return
+    box = control.bounding_box()
+    past_middle = control.evaluate("(e) => 2 * e.value > Number(e.max) + Number(e.min)")
+    x = box["x"] + (4 if past_middle else box["width"] - 4)
+    page.mouse.click(x, box["y"] + box["height"] / 2)
+
+
+def wait_until(page, condition, seconds=2):
+    """Whether a condition becomes true within some seconds."""
+    for _ in range(int(seconds * 10)):
+        if condition():
+            return True
+        page.wait_for_timeout(100)
+    return False
+
+
+@cache
+def parsed(path):
+    """A page's addresses (of links, images, scripts and styles) and the ids in it."""
+    soup = BeautifulSoup(Path(path).read_bytes(), "html.parser")
+    tags = soup.find_all(["a", "link", "img", "script", "source", "iframe"])
+    addresses = [tag.get("href") or tag.get("src") or "" for tag in tags]
+    return addresses, {tag["id"] for tag in soup.find_all(id=True)}
+
+
+def link_faults(path):
+    """Links to files or anchors that do not exist, relative to the page."""
+    faults = []
+    for address in parsed(path)[0]:
+        if ":" in address.split("/")[0] or address.startswith("//") or not address:
+            continue  # another scheme: https:, mailto:, data:
+        name, anchor = urldefrag(address)
+        target = (path.parent / unquote(name.split("?")[0])).resolve() if name else path
+        if not target.is_file():
+            faults.append(f"no file: {address}")
+        elif anchor and target.suffix == ".html" and unquote(anchor) not in parsed(target)[1]:
+            faults.append(f"no anchor: {address}")
+    return faults
+
+
+# The pages
+
+
+@pytest.fixture(params=PAGES or ["(none)"])
+def path(request):
+    assert PAGES, "no pages in _build/html: run `make book`"
+    return HTML / request.param
+
+
+@pytest.mark.parametrize("view", ["wide", "narrow", "dark"])
+def test_page(path, view, open_page, axe):
+    with open_page(path, view) as (page, requests, errors):
+        faults = [
+            *request_faults(requests),
+            *formula_faults(page),
+            *image_faults(page),
+            *overflow_faults(page),
+            *axe(page),
+            *errors,
+        ]
+    assert not faults, "\n".join(faults)
+
+
+def test_explorables(path, open_page):
+    with open_page(path) as (page, requests, errors):
+        faults = [*explorable_faults(page), *request_faults(requests), *errors]
+    assert not faults, "\n".join(faults)
+
+
+def test_links(path):
+    faults = link_faults(path)
+    assert not faults, "\n".join(faults)
+
+
+def test_index_leads_to_the_first_page(open_page):
+    with open_page(HTML / "index.html") as (page, _, errors):
+        page.wait_for_url("**/book/index.html")
+        assert page.title()
+        assert not errors
+
+
+# Each check finds what it is for
+
+
+SOUND = """<!doctype html><html lang="en"><head><title>A page</title></head><body><main>
+<h1>A page</h1><p>A formula <span class="math"><mjx-container>x</mjx-container></span></p>
+<p><a href="#here">here</a></p><p id="here">Text</p>
+<img alt="a dot" src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=">
+<figure class="explorable"><label>k <input type="range" min="0" max="2" value="1"></label>
+<output aria-live="polite">1</output>
+<svg role="img" aria-label="a bar" width="99" height="9"><rect width="33" height="9"/></svg>
+<script>
+const [input, output, bar] = ["input", "output", "rect"].map((e) => document.querySelector(e));
+input.addEventListener("input", () => {
+    output.textContent = input.value;
+    bar.setAttribute("width", 33 * input.value);
+});
+</script></figure></main></body></html>"""
+
+
+def faults_of(html, folder, open_page, axe):
+    """All faults of a page given as text, by the name of the check."""
+    path = folder / "page.html"
+    path.write_text(html)
+    parsed.cache_clear()
+    with open_page(path, "narrow") as (page, requests, errors):
+        return {
+            "formula": formula_faults(page),
+            "image": image_faults(page),
+            "overflow": overflow_faults(page),
+            "axe": axe(page),
+            "explorable": explorable_faults(page),
+            "link": link_faults(path),
+            "request": request_faults(requests),
+            "error": errors,
+        }
+
+
+def test_a_sound_page_has_no_faults(tmp_path, open_page, axe):
+    assert not any(faults_of(SOUND, tmp_path, open_page, axe).values())
+
+
+@pytest.mark.parametrize(
+    ("check", "old", "new", "message"),
+    [
+        ("request", "<main>", '<main><script src="https://example.org/a.js"></script>', "example.org"),
+        ("request", "</main>", '<script>fetch("http://example.org/")</script></main>', "example.org"),
+        ("request", "</main>", '<script>new WebSocket("ws://example.org")</script></main>', "ws:"),
+        ("error", "</main>", "<script>undefined.x</script></main>", "undefined"),
+        ("error", "</main>", '<script>console.error("no")</script></main>', "no"),
+        ("error", "</main>", '<script src="missing.js"></script></main>', "missing.js"),
+        ("formula", "<mjx-container>x</mjx-container>", r"\(x\)", "raw"),
+        ("formula", ">x</mjx", "></mjx", "empty"),
+        ("formula", ">x</mjx", "><mjx-merror>x</mjx-merror></mjx", "error"),
+        ("image", 'alt="a dot"', "", "no alt"),
+        ("image", 'alt="a dot"', 'alt=" "', "no alt"),
+        ("image", "data:image/gif;base64,R0", "data:image/gif;base64,", "not loaded"),
+        ("overflow", "<p id=", '<p style="width: 900px" id=', "ends at"),
+        ("axe", "<title>A page</title>", "", "document-title"),
+        ("axe", "<p id=", '<p style="color: #ddd" id=', "color-contrast"),
+        ("axe", "<label>k", "<label>", "label"),
+        ("explorable", "33 * input.value", "33", "picture"),
+        ("explorable", "output.textContent", "output.title", "announced"),
+        ("explorable", '<input type="range"', '<input type="range" disabled', "picture"),
+        ("explorable", "<input ", '<input onkeydown="event.preventDefault()" ', "by_keyboard"),
+        ("explorable", "<input ", '<input onmousedown="event.preventDefault()" ', "by_mouse"),
+        ("link", "#here", "#there", "no anchor"),
+        ("link", "#here", "missing.html", "no file"),
+    ],
+)
+def test_a_planted_fault_is_found(check, old, new, message, tmp_path, open_page, axe):
+    assert old in SOUND
+    faults = faults_of(SOUND.replace(old, new), tmp_path, open_page, axe)
+    assert any(message in fault for fault in faults[check]), faults
