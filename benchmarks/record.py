@@ -1,0 +1,57 @@
+"""What the benchmarks share: one thread, times of alternatives, and the record a chapter loads."""
+
+import os
+
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
+
+import datetime
+import json
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+
+FOLDER = Path(__file__).parent
+
+
+def interleaved(alternatives, repetitions):
+    """The median CPU seconds of each of several functions, called in turns of random order.
+
+    alternatives  dict of name: function without arguments
+    repetitions   rounds; two more go before them and are not counted
+
+    Returns a dict of name: seconds.
+    """
+    seconds = {name: [] for name in alternatives}
+    rng = np.random.default_rng(0)
+    for _ in range(repetitions + 2):
+        for name in rng.permutation(list(alternatives)):
+            start = time.process_time()
+            alternatives[name]()
+            seconds[name].append(time.process_time() - start)
+    return {name: float(np.median(times[2:])) for name, times in seconds.items()}
+
+
+def write(name, recipe, results, **versions):
+    """Write benchmarks/NAME.json: what was run, where, when, and what came out."""
+    content = {
+        "recipe": recipe,
+        "results": results,
+        "cpu_seconds": round(time.process_time(), 1),
+        "date": datetime.date.today().isoformat(),
+        "cpu": cpu_model(),
+        "versions": {"python": platform.python_version(), "numpy": np.__version__, **versions},
+    }
+    path = FOLDER / f"{name}.json"
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    print(f"\n{content['cpu_seconds']} CPU seconds; written to {path.parent.name}/{path.name}")
+
+
+def cpu_model():
+    """The processor's name, as Linux tells it, else as Python does."""
+    if Path("/proc/cpuinfo").exists():
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":")[1].strip()
+    return platform.processor() or platform.machine()
