@@ -198,3 +198,13 @@ def test_without_pooch_the_error_says_what_to_install(source, folder, monkeypatc
 def test_an_unknown_name_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"'moby_dick'.*'book', 'tiny_shakespeare'"):
         corpora.text("moby_dick")
+
+
+def test_the_book_needs_no_network_and_no_pooch(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpora.resources, "files", lambda package: tmp_path / package)
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(RuntimeError, match=r"book\.txt is missing"):
+        corpora.text()
+    (tmp_path / "seqlib" / "data").mkdir(parents=True)
+    (tmp_path / "seqlib" / "data" / "book.txt").write_bytes(GOOD)
+    assert corpora.text() == TEXT
