@@ -1,8 +1,8 @@
 """Build the book: `make book`.
 
-Fetches the browser assets, executes the chapters whose outputs are out of date, and turns everything
-into pages that work opened from disk.  Exit status 0 means that every chapter ran and every page was
-built without a warning.
+Fetches the browser assets, executes the chapters whose outputs are out of date, and turns
+everything into pages that work opened from disk. Exit status 0 means that every chapter ran and
+every page was built without a warning.
 """
 
 import hashlib
@@ -25,17 +25,17 @@ CACHE_KEY = BUILD / "cache.sha256"
 BUILD_KEY = BUILD / "book.sha256"
 ASSETS_KEY = ROOT / "node_modules" / "installed.sha256"
 # Not part of the book: a change here does not rebuild it.
-IGNORED = {"_build", "node_modules", "tests", "__pycache__"}
+IGNORED = {"_build", "node_modules", "tests", "__pycache__", "seqlib.egg-info"}
 
 
 def files(*folders):
     """All files below the folders, sorted; none that is hidden or made by a tool."""
     for folder in folders:
         for here, inside, names in os.walk(folder):
-            inside[:] = sorted(
-                d for d in inside if d[0] != "." and d not in IGNORED and not d.endswith(".egg-info")
+            inside[:] = sorted(d for d in inside if not d.startswith(".") and d not in IGNORED)
+            yield from (
+                os.path.join(here, name) for name in sorted(names) if not name.startswith(".")
             )
-            yield from (os.path.join(here, name) for name in sorted(names) if name[0] != ".")
 
 
 def digest(paths):
@@ -87,8 +87,8 @@ def fetch_assets():
 def execute_chapters():
     """Execute what the cache does not hold; returns whether every chapter succeeded.
 
-    jupyter-cache knows a chapter by its code cells alone.  What they import or load is our key: when
-    it changes, the cache is emptied.
+    jupyter-cache knows a chapter by its code cells alone. What they import or load is our key:
+    when it changes, the cache is emptied.
     """
     records = sorted((ROOT / "benchmarks").glob("*.json"))
     key = digest([*files(ROOT / "seqlib"), *records, ROOT / "requirements.txt"])

@@ -1,4 +1,4 @@
-"""Execute chapters and store what a reader of the repository needs: sources, text outputs, CPU seconds.
+"""Execute chapters and store them with their text outputs and CPU seconds.
 
     python book/notebooks.py                           all chapters
     python book/notebooks.py chapters/02_rnn.ipynb     one of them
@@ -26,11 +26,9 @@ except ImportError:  # Windows
 ROOT = Path(__file__).resolve().parent.parent
 WORKERS = 2
 CELL_TIMEOUT = 600
-# One thread for each kernel: the chapters run side by side, and CPU seconds mean the same everywhere.
-ONE_THREAD = {
-    name: "1"
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-}
+# One thread for each kernel: chapters run side by side, and CPU seconds mean the same everywhere.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+ONE_THREAD = dict.fromkeys(THREADS, "1")
 DROPPED = ("image/", "text/html", "text/latex", "application/javascript", "application/vnd.")
 GLUED = "application/papermill.record/"
 
@@ -53,8 +51,9 @@ def run(path):
 
     path  the notebook; the file itself is left alone
 
-    Returns a Run; its error is the traceback if a cell failed, otherwise None.  CPU seconds are those
-    of the kernel, so `run` belongs in a process of its own.  Windows has no such count: wall seconds.
+    Returns a Run; its error is the traceback if a cell failed, otherwise None. CPU seconds are
+    those of the kernel, so `run` belongs in a process of its own. Windows has no such count: wall
+    seconds.
     """
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
@@ -79,7 +78,7 @@ def run(path):
 
 
 def run_all(paths):
-    """Execute notebooks side by side; yields a Run for each as it ends, and prints a line for it."""
+    """Execute notebooks side by side; prints a line for each as it ends, and yields its Run."""
     os.environ.update(ONE_THREAD, JUPYTER_PREFER_ENV_PATH="1")
     pool = ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn"), max_tasks_per_child=1)
     with pool:

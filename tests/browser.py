@@ -15,7 +15,7 @@ MAC = (
 
 
 def find_browser():
-    """Path of a Chromium, or None.  One packed as a snap is passed over: it cannot read our files."""
+    """Path of a Chromium, or None; not one packed as a snap, which cannot read our files."""
     own = os.environ.get("CHROMIUM")
     candidates = [own] if own else [*map(shutil.which, NAMES), *MAC, playwright_browser()]
     for path in filter(None, candidates):
@@ -38,8 +38,7 @@ def commands():
         sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
         return [
             [*sudo, "apt-get", "update", "-q"],
-            [*sudo, "env", "DEBIAN_FRONTEND=noninteractive"]
-            + ["apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium"],
+            [*sudo, "apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium"],
         ]
     # Ubuntu's chromium is a snap; Playwright brings its own browser to every other system.
     deps = ["--with-deps"] if sys.platform == "linux" else []
@@ -60,14 +59,15 @@ def may_install():
 
 
 def ensure_browser():
-    """Path of a Chromium, installed first where that is ours to do; None after saying what to type."""
+    """Path of a Chromium, installed first where that is ours to do, or None, saying what to type."""
     path = find_browser()
     if path:
         return path
     if may_install():
         for command in commands():
             print("  " + " ".join(command), flush=True)
-            if subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
+            environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+            if subprocess.run(command, stdin=subprocess.DEVNULL, env=environment).returncode:
                 return None
         return find_browser()
     if is_debian():

@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests: one Chromium for each worker, and pages opened in it as from disk."""
+"""Fixtures of the browser tests: one Chromium for each worker, and pages opened in it from disk."""
 
 import json
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+LOCAL = ("file:", "data:", "blob:")
 VIEWS = {  # width in CSS pixels, color scheme
     "wide": (1280, "light"),
     "narrow": (400, "light"),
@@ -40,7 +41,7 @@ def chromium():
 
 @pytest.fixture
 def open_page(chromium):
-    """Function (path, view) -> Opened, for a context manager; formulas are rendered when it is entered."""
+    """Function (path, view) -> context manager of an Opened whose formulas are rendered."""
 
     @contextmanager
     def opened(path, view="wide"):
@@ -54,8 +55,8 @@ def open_page(chromium):
         page.on("requestfailed", lambda request: errors.append(f"not loaded: {request.url}"))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda line: line.type == "error" and errors.append(line.text))
-        # Nothing may leave the machine, so nothing is let out; the attempt is in `requests` all the same.
-        context.route(lambda url: not url.startswith(("file:", "data:", "blob:")), lambda r: r.abort())
+        # Nothing is let out; the attempt is in `requests` all the same.
+        context.route(lambda url: not url.startswith(LOCAL), lambda route: route.abort())
         page.goto(Path(path).as_uri())
         page.wait_for_load_state("networkidle")
         page.evaluate("() => window.MathJax && MathJax.startup && MathJax.startup.promise")

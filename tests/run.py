@@ -3,7 +3,7 @@
     python tests/run.py              all parts
     python tests/run.py lint unit    those named
 
-Every part runs, whatever happens to the others.  The exit status is 0 only if all of them succeeded.
+Every part runs, whatever happens to the others. The exit status is 0 only if all succeeded.
 """
 
 import os
@@ -21,10 +21,14 @@ ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", 
 
 def python(*arguments):
     """Run this interpreter from the root of the repository; returns whether it succeeded."""
-    command = [sys.executable, *arguments]
     print("  python " + " ".join(arguments), flush=True)
-    environment = os.environ | ONE_THREAD | {"JUPYTER_PREFER_ENV_PATH": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL).returncode == 0
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=os.environ | ONE_THREAD | {"JUPYTER_PREFER_ENV_PATH": "1"},
+        stdin=subprocess.DEVNULL,
+    )
+    return done.returncode == 0
 
 
 def lint():
@@ -72,12 +76,16 @@ def main(names):
         print(f"\n== {name}: {PARTS[name].__doc__}", flush=True)
         start = time.perf_counter()
         succeeded = PARTS[name]()
-        seconds = time.perf_counter() - start
-        lines.append((succeeded, f"  {name:10s} {seconds:6.1f} s  {'ok' if succeeded else 'FAILED'}"))
-        print(lines[-1][1], flush=True)
+        lines.append((name, succeeded, time.perf_counter() - start))
+        print(report(*lines[-1]), flush=True)
     print("\n== Summary")
-    print("\n".join(line for _, line in lines))
-    return 0 if all(succeeded for succeeded, _ in lines) else 1
+    for line in lines:
+        print(report(*line))
+    return 0 if all(succeeded for _, succeeded, _ in lines) else 1
+
+
+def report(name, succeeded, seconds):
+    return f"  {name:10s} {seconds:6.1f} s  {'ok' if succeeded else 'FAILED'}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Sphinx extension: an equation shows its tag, the one that the code carries, instead of a number."""
+"""Sphinx extension: an equation shows its tag, the one in the code, instead of a number."""
 
 from sphinx.domains.math import MathDomain
 

@@ -10,8 +10,9 @@ MATHJAX_PARTS = ("tex-chtml.js", "input/tex/extensions", "output/chtml/fonts/wof
 FONTS = ROOT / "node_modules" / "@fontsource-variable" / "source-serif-4" / "files"
 FONT_PARTS = [f"source-serif-4-latin-wght-{style}.woff2" for style in ("normal", "italic")]
 # What axe-core finds wrong in the theme's and docutils' HTML, and the repair.
+SIDEBAR = '<div id="pst-primary-sidebar"'
 REPAIRS = {
-    '<div id="pst-primary-sidebar"': '<div id="pst-primary-sidebar" role="navigation" aria-label="Book"',
+    SIDEBAR: SIDEBAR + ' role="navigation" aria-label="Book"',
     'role="doc-biblioentry"': 'role="listitem"',
 }
 INDEX = """<!doctype html>
