@@ -59,7 +59,7 @@ def may_install():
 
 
 def ensure_browser():
-    """Path of a Chromium, installed first where that is ours to do, or None, saying what to type."""
+    """Path of a Chromium, installed if that is ours to do; else None, after saying what to type."""
     path = find_browser()
     if path:
         return path
