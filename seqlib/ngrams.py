@@ -41,7 +41,7 @@ class NGram(NamedTuple):
         return sum(len(level.grams) for level in self.levels)
 
     def start(self, params, source):
-        """The last n-1 ids of `source` (B, T) as a state (B, n-1); V stands before the beginning."""
+        """The last n-1 ids of `source` (B, T) as a state (B, n-1); V stands before the text."""
         source = checks.ids("source", source, self.V)
         before = np.full((len(source), self.order - 1), self.V)
         return np.concatenate([before, source], axis=1)[:, source.shape[1] :]

@@ -8,10 +8,7 @@ import numpy as np
 
 
 class Batch(NamedTuple):
-    """What a model is trained on: targets[b, t] is what should come out after inputs[b, : t +
-
-    1].
-    """
+    """What a model is trained on: after inputs[b, 0] to inputs[b, t] comes targets[b, t]."""
 
     inputs: np.ndarray  # (B, T)
     targets: np.ndarray  # (B, T)

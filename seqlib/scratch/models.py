@@ -32,10 +32,7 @@ class LanguageModel(NamedTuple):
     cell: ModuleType = rnn
 
     def init(self, rng, dtype=np.float64):
-        """Parameters: "embedding.W" (V, D), the cell's as "cell.*", "readout.W" (V, H),
-
-        "readout.b" (V,).
-        """
+        """Parameters: "embedding.W" (V, D), "readout.W" (V, H), "readout.b", "cell.*"."""
         return {
             **prefixed("embedding", embedding.init(rng, self.V, self.D, dtype)),
             **prefixed("cell", self.cell.init(rng, self.D, self.H, dtype)),
@@ -68,7 +65,7 @@ class LanguageModel(NamedTuple):
         return loss, grads, state_T
 
     def hidden(self, params, ids, state=None, mask=None):
-        """The hidden states (B, T, H) while reading ids (B, T), and the state after the last step."""
+        """The hidden states (B, T, H) while reading ids (B, T), and the state at the end."""
         x, _ = embedding.forward(sub(params, "embedding"), ids)
         h, state_T, _ = self.cell.forward(sub(params, "cell"), x, state, mask)
         return h, state_T
@@ -111,10 +108,7 @@ class WindowModel(NamedTuple):
     window: int
 
     def init(self, rng, dtype=np.float64):
-        """Parameters: "embedding.W" (V + 1, D), "inner.W" (H, window D), "readout.W" (V, H),
-
-        biases.
-        """
+        """Parameters: "embedding.W" (V + 1, D), "inner.*" (H, window D), "readout.*" (V, H)."""
         return {
             **prefixed("embedding", embedding.init(rng, self.V + 1, self.D, dtype)),
             **prefixed("inner", linear.init(rng, self.window * self.D, self.H, dtype)),
