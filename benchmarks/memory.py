@@ -1,0 +1,182 @@
+"""What a tanh RNN cannot remember, by distance: he or she, decided by a name some words ago.
+
+python benchmarks/memory.py      about five minutes; writes benchmarks/memory.json
+
+The same language model is trained on sentences of one length, and on sentences of all lengths up
+to it; beside it models that see a window.  It is tested at the greatest distance of its training.
+"""
+
+import record  # first: it sets one thread before NumPy is imported
+
+# isort: split
+import numpy as np
+
+from seqlib import optim, tasks, text, train
+from seqlib.scratch import models
+
+PHRASES = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    6,
+    8,
+    12,
+    16,
+)  # of four words; the pronoun is 6 + 4 phrases after the name
+SEEDS = (0, 1, 2, 3, 4)
+D, H, B = 16, 64, 32
+UPDATES, CHECK = 2000, 100
+CLIP = 1.0
+RATES, TUNING_SEEDS, TUNING_PHRASES = (3e-3, 1e-2, 2e-2), (100, 101), 1
+SOLVED = 0.99
+WINDOWS, WINDOW_PHRASES, WINDOW_SEEDS = (4, 8, 16), (0, 1, 2, 3, 4), (0, 1, 2)
+TRAINING, CHECKING, TEST = 4000, 500, 2000  # sentences
+V = len(tasks.PRONOUN_WORDS)
+HE, SHE = tasks.PRONOUN_WORDS.encode(["he", "she"])
+
+
+def sentences(part, seed, count, phrases):
+    """Sentences of one part (0 training, 1 checks, 2 test); each part draws its own."""
+    return tasks.pronouns(np.random.default_rng((part, seed)), count, phrases)
+
+
+def windows(batch, length):
+    """The words before every target of a batch, (B, T, length); V stands before the beginning."""
+    before = np.full((len(batch.inputs), length - 1), V)
+    words = np.concatenate([before, batch.inputs], axis=1)
+    return np.lib.stride_tricks.sliding_window_view(words, length, axis=1)
+
+
+def batches(rng, model, data):
+    """Shuffled batches of B sentences, epoch after epoch, in the form that the model takes."""
+    while True:
+        for batch in text.minibatches(rng, text.Batch(data.inputs, data.targets, data.mask), B):
+            if isinstance(model, models.WindowModel):
+                seen = windows(batch, model.window)
+                batch = text.Batch(seen[batch.mask], batch.targets[batch.mask])
+            yield batch
+
+
+def accuracy(model, params, data):
+    """The share of sentences in which the right one of he and she is the likelier."""
+    rows = np.arange(len(data.inputs))
+    if isinstance(model, models.WindowModel):
+        logits = model.logits(params, windows(data, model.window)[rows, data.position])
+    else:
+        logits = model.logits(params, data.inputs, None, data.mask)[0][rows, data.position]
+    choice = np.where(logits[:, HE] > logits[:, SHE], HE, SHE)
+    return float((choice == data.targets[rows, data.position]).mean())
+
+
+def trained(model, seed, rate, least, most):
+    """Train on sentences of least to most phrases until solved, or for UPDATES updates.
+
+    Solved: at a check every CHECK updates, SOLVED of fresh sentences of `most` phrases are right.
+    Returns the parameters and what a record says of the run.
+    """
+    rng = np.random.default_rng(seed)
+    data = sentences(0, seed, TRAINING, (least, most))
+    check = sentences(1, seed, CHECKING, most)
+    update = optim.adam(rate)
+    params = model.init(rng, np.float32)
+    for step in train.train(model, params, batches(rng, model, data), update, clip=CLIP):
+        if step.step % CHECK == 0:
+            solved = accuracy(model, step.params, check) >= SOLVED
+            if solved or step.step == UPDATES:
+                break
+    right = accuracy(model, step.params, sentences(2, seed, TEST, most))
+    row = {"distance": 6 + 4 * most, "seed": seed, "accuracy": right, "updates": step.step}
+    return step.params, {**row, "solved": bool(solved)}
+
+
+def best_rate(model):
+    """The rate with the highest accuracy at one distance, then the fewest updates, on other seeds.
+
+    Returns it and what each rate reached.
+    """
+    scores = {}
+    for rate in RATES:
+        runs = [
+            trained(model, seed, rate, TUNING_PHRASES, TUNING_PHRASES)[1] for seed in TUNING_SEEDS
+        ]
+        scores[rate] = {
+            key: float(np.mean([r[key] for r in runs])) for key in ("accuracy", "updates")
+        }
+    best = max(scores, key=lambda rate: (scores[rate]["accuracy"], -scores[rate]["updates"]))
+    return best, {str(rate): score for rate, score in scores.items()}
+
+
+def show(title, rows):
+    """Print median accuracy, seeds solved and updates to the solution by distance."""
+    print(f"\n{title}\ndistance   accuracy: median   least   solved    updates to it")
+    for distance in sorted({row["distance"] for row in rows}):
+        here = [row for row in rows if row["distance"] == distance]
+        right = [row["accuracy"] for row in here]
+        updates = sorted(row["updates"] for row in here if row["solved"])
+        print(
+            f"{distance:8} {np.median(right):18.3f} {min(right):7.3f} {len(updates):5} of {len(here)}"
+            f"    {', '.join(map(str, updates))}",
+            flush=True,
+        )
+
+
+def main():
+    rnn = models.LanguageModel(V, D, H)
+    rate, tried = best_rate(rnn)
+    print(f"learning rates tried: {tried}; taken: {rate}", flush=True)
+    results = {"chance": 0.5, "rates_tried": {"rnn": tried}, "rnn": {}, "window": {}}
+
+    longer_from = None
+    for training, least in (("one length", None), ("all lengths up to it", 0)):
+        rows = []
+        for phrases in PHRASES:
+            for seed in SEEDS:
+                least_here = phrases if least is None else least
+                params, row = trained(rnn, seed, rate, least_here, phrases)
+                rows.append(row)
+                if least == 0 and phrases == 4 and row["solved"] and longer_from is None:
+                    longer_from = params, seed
+        show(f"RNN trained on {training}", rows)
+        results["rnn"][training] = rows
+
+    if longer_from:
+        params, seed = longer_from
+        rows = [
+            {"distance": 6 + 4 * n, "accuracy": accuracy(rnn, params, sentences(2, seed, TEST, n))}
+            for n in (*PHRASES, 24, 32)
+        ]
+        results["longer_than_trained"] = {"trained_up_to": 22, "seed": seed, "rows": rows}
+        print("\nOne RNN trained on distances 6 to 22, tested at")
+        print("  ".join(f"{row['distance']}: {row['accuracy']:.3f}" for row in rows))
+
+    window_rate, tried = best_rate(models.WindowModel(V, D, H, WINDOWS[-1]))
+    results["rates_tried"]["window"] = tried
+    for window in WINDOWS:
+        model = models.WindowModel(V, D, H, window)
+        rows = [
+            trained(model, seed, window_rate, phrases, phrases)[1]
+            for phrases in WINDOW_PHRASES
+            for seed in WINDOW_SEEDS
+        ]
+        show(f"Window of {window} words, trained on one length", rows)
+        results["window"][str(window)] = rows
+
+    recipe = {
+        "task": "tasks.pronouns, all words are targets; accuracy on he or she in fresh sentences",
+        "model": {"D": D, "H": H, "activation": "tanh", "dtype": "float32"},
+        "optimizer": {"name": "adam", "rnn": rate, "window": window_rate, "clip_norm": CLIP},
+        "tuning": {"rates": RATES, "seeds": TUNING_SEEDS, "distance": 6 + 4 * TUNING_PHRASES},
+        "batch": B,
+        "updates": f"at most {UPDATES}; a check every {CHECK} ends the training once solved",
+        "solved": f"{SOLVED} of {CHECKING} fresh sentences at the greatest distance of the training",
+        "sentences": {"training": TRAINING, "test": TEST},
+        "seeds": SEEDS,
+        "window_seeds": WINDOW_SEEDS,
+    }
+    record.write("memory", recipe, results)
+
+
+if __name__ == "__main__":
+    main()
