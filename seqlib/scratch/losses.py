@@ -34,13 +34,15 @@ def cross_entropy_forward(logits, targets, mask=None):
 
     Returns the loss, a float, and a cache.
     Raises ValueError on shapes that do not fit, a target out of range, no real place, or NaN in the
-    logits.
+    logits of a real one.
     """
     logits = checks.floats("logits", logits)
     targets = np.asarray(targets)
     checks.shape("targets", targets, logits.shape[:-1])
     weights = place_weights(mask, targets.shape, logits.dtype)
     targets = checks.ids("targets", np.where(weights > 0, targets, 0), logits.shape[-1])
+    if mask is not None:
+        logits = np.where(weights[..., None] > 0, logits, 0)  # padding may hold anything
     if np.isnan(logits).any():
         raise ValueError(f"{np.isnan(logits).sum()} of {logits.size} logits are NaN")
     log_p = ops.log_softmax(logits)
@@ -65,15 +67,18 @@ def squared_error_forward(y, targets, mask=None):
     mask     (...)     boolean, False where a place does not count; None counts all
 
     Returns the loss, a float, and a cache.
-    Raises ValueError on shapes that do not fit, no real place, or NaN in y.
+    Raises ValueError on shapes that do not fit, no real place, or NaN in y at a real one.
     """
     y = checks.floats("y", y)
     targets = np.asarray(targets, dtype=y.dtype)
     checks.shape("targets", targets, y.shape)
     weights = place_weights(mask, y.shape[:-1], y.dtype) / y.shape[-1]
+    if mask is not None:
+        real = weights[..., None] > 0
+        y, targets = np.where(real, y, 0), np.where(real, targets, 0)  # padding may hold anything
     if np.isnan(y).any():
         raise ValueError(f"{np.isnan(y).sum()} of {y.size} outputs are NaN")
-    error = np.where(weights[..., None] > 0, y - targets, 0)
+    error = y - targets
     loss = float((error**2 * weights[..., None]).sum())  # (squared-error)
     return loss, SquaredErrorCache(error, weights)
 

@@ -72,6 +72,8 @@ def forward(params, x, state=None, mask=None, activation="tanh"):
     h = np.empty((T + 1, B, H), dtype=x.dtype)
     h[0] = initial_state(state, B, H, x.dtype)
     x = np.ascontiguousarray(x.swapaxes(0, 1))  # (T, B, D): a step is one block of memory
+    if mask is not None:
+        x = np.where(mask, x, 0)  # padding may hold anything, and 0 times NaN is NaN
     a = (x.reshape(T * B, D) @ W_xh.T + b_h).reshape(T, B, H)  # the part that needs no h_{t-1}
     W_hh_T = np.ascontiguousarray(W_hh.T)
     for t in range(T):
@@ -80,7 +82,7 @@ def forward(params, x, state=None, mask=None, activation="tanh"):
         f(h[t + 1], out=h[t + 1])  # (rnn-h)
         if mask is not None:
             np.copyto(h[t + 1], h[t], where=~mask[t])  # (carry)
-    outputs = np.ascontiguousarray(h[1:].swapaxes(0, 1))  # (B, T, H)
+    outputs = h[1:].swapaxes(0, 1).copy()  # (B, T, H); the cache keeps its own
     return outputs, h[T].copy(), Cache(params, x, h, mask, activation)
 
 
