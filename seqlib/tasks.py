@@ -42,6 +42,16 @@ class PronounBatch(NamedTuple):
     position: np.ndarray  # (B,) where the target is the pronoun
     distance: np.ndarray  # (B,) words from the name to the pronoun
 
+    def windows(self, length, before):
+        """The pronouns as targets (B,) and the `length` words before each as inputs: a text.Batch.
+
+        before  the id that stands before the beginning of a sentence
+        """
+        padded = np.pad(self.inputs, ((0, 0), (length, 0)), constant_values=before)
+        places = self.position[:, None] + 1 + np.arange(length)
+        words = np.take_along_axis(padded, places, axis=1)
+        return text.Batch(words, self.targets[np.arange(len(words)), self.position])
+
 
 def pronouns(rng, B, phrases):
     """Sentences in which a name decides a pronoun that stands far behind it.
@@ -156,6 +166,18 @@ class Grammar(NamedTuple):
                     for q, piece, following in self.arcs[state]
                 ]
         return found
+
+    def surprisal(self, sentence):
+        """What each character of a sentence costs at best, -ln p of it given those before: (T,) nats.
+
+        Raises ValueError if the grammar does not write the sentence.
+        """
+        sentences = self.sentences()
+        if sentence not in sentences:
+            raise ValueError(f"{sentence!r} is not among the {len(sentences)} sentences")
+        beginnings = [sentence[:n] for n in range(len(sentence) + 1)]
+        p = [sum(q for s, q in sentences.items() if s.startswith(b)) for b in beginnings]
+        return -np.diff(np.log(p))
 
     def sample(self, rng, count):
         """A list of sentences, and a list of their exact log-probabilities in nats."""
