@@ -168,7 +168,7 @@ class Grammar(NamedTuple):
         return found
 
     def surprisal(self, sentence):
-        """What each character of a sentence costs at best, -ln p of it given those before: (T,) nats.
+        """What each character of a sentence costs at best, -ln p given those before: (T,) nats.
 
         Raises ValueError if the grammar does not write the sentence.
         """
