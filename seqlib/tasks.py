@@ -125,8 +125,13 @@ class Grammar(NamedTuple):
         states = list(self.arcs)
         flow = np.zeros((len(states), len(states)))
         for r, state in enumerate(states):
+            total = sum(p for p, _, _ in self.arcs[state])
+            if abs(total - 1) > 1e-9:
+                raise ValueError(f"the arcs of {state!r} have probability {total}; expected 1")
             for p, _, following in self.arcs[state]:
                 if following is not None:
+                    if following not in self.arcs:
+                        raise ValueError(f"an arc leads from {state!r} to {following!r}, no state")
                     flow[r, states.index(following)] += p
         start = np.array([float(state == self.start) for state in states])
         n = np.linalg.solve(np.eye(len(states)) - flow.T, start)  # (grammar-visits)
@@ -167,17 +172,24 @@ class Grammar(NamedTuple):
                 ]
         return found
 
-    def surprisal(self, sentence):
-        """What each character of a sentence costs at best, -ln p given those before: (T,) nats.
+    def surprisal(self, sentences):
+        """What each character of each sentence costs at best: -ln p of it given those before.
 
-        Raises ValueError if the grammar does not write the sentence.
+        Returns a list of arrays (T,), in nats.
+        Raises ValueError if the grammar does not write a sentence, or has no end of sentences.
         """
-        sentences = self.sentences()
-        if sentence not in sentences:
-            raise ValueError(f"{sentence!r} is not among the {len(sentences)} sentences")
-        beginnings = [sentence[:n] for n in range(len(sentence) + 1)]
-        p = [sum(q for s, q in sentences.items() if s.startswith(b)) for b in beginnings]
-        return -np.diff(np.log(p))
+        every = self.sentences()
+        beginnings = {}
+        for sentence, p in every.items():
+            for n in range(len(sentence) + 1):
+                beginnings[sentence[:n]] = beginnings.get(sentence[:n], 0.0) + p
+        costs = []
+        for sentence in sentences:
+            if sentence not in every:
+                raise ValueError(f"{sentence!r} is not among the {len(every)} sentences")
+            log_p = np.log([beginnings[sentence[:n]] for n in range(len(sentence) + 1)])
+            costs.append(log_p[:-1] - log_p[1:])
+        return costs
 
     def sample(self, rng, count):
         """A list of sentences, and a list of their exact log-probabilities in nats."""
