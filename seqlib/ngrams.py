@@ -43,6 +43,7 @@ class NGram(NamedTuple):
     def start(self, params, source):
         """The last n-1 ids of `source` (B, T) as a state (B, n-1); V stands before the text."""
         source = checks.ids("source", source, self.V)
+        checks.shape("source", source, (None, None))
         before = np.full((len(source), self.order - 1), self.V)
         return np.concatenate([before, source], axis=1)[:, source.shape[1] :]
 
@@ -91,7 +92,9 @@ def probabilities(model, contexts, words):
 
     Returns p (N, M).
     """
-    checks.shape("contexts", np.asarray(contexts), (None, model.order - 1))
+    contexts = checks.ids("contexts", contexts, model.V + 1)
+    checks.shape("contexts", contexts, (None, model.order - 1))
+    words = checks.ids("words", words, model.V)
     p = np.full(np.shape(words), 1 / model.V)
     for length, level in enumerate(model.levels):
         u = as_integers(contexts[:, model.order - 1 - length :], model.V)[:, None]
@@ -107,9 +110,10 @@ def probabilities(model, contexts, words):
 def cross_entropy(model, ids):
     """The mean cross-entropy of a text under the model, in nats per symbol, from its first on.
 
-    ids  (N,)  integers, 0 to V - 1
+    ids  (N,)  integers, 0 to V - 1; at least one
     """
     ids = checks.ids("ids", ids, model.V)
+    checks.sizes(N=len(ids))
     padded = np.concatenate([np.full(model.order - 1, model.V), ids])
     contexts = np.lib.stride_tricks.sliding_window_view(padded, model.order)[:, :-1]
     return float(-np.log(probabilities(model, contexts, ids[:, None])).mean())

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seqlib.scratch import checks
+
 
 class Batch(NamedTuple):
     """What a model is trained on: after inputs[b, 0] to inputs[b, t] comes targets[b, t]."""
@@ -57,8 +59,8 @@ class Vocabulary:
         return np.array(ids, dtype=np.int64)
 
     def decode(self, ids):
-        """The tokens of ids (T,), as a list."""
-        return [self.symbols[i] for i in ids]
+        """The tokens of ids (T,), as a list; a ValueError if one is out of range."""
+        return [self.symbols[i] for i in checks.ids("ids", ids, len(self))] if len(ids) else []
 
 
 def characters(text):
@@ -109,6 +111,9 @@ def windows(sequence, length, before=None):
 
 def minibatches(rng, batch, B):
     """The rows of a Batch, shuffled, B at a time: one epoch.  The last one holds the rest."""
+    checks.sizes(B=B)
+    if len(batch.inputs) != len(batch.targets):
+        raise ValueError(f"{len(batch.inputs)} rows of inputs, {len(batch.targets)} of targets")
     order = rng.permutation(len(batch.inputs))
     for start in range(0, len(order), B):
         rows = order[start : start + B]
@@ -129,6 +134,7 @@ def chunks(ids, B, T):
     symbols do not fill a chunk and are left out.  Raises ValueError if N is too small for one
     chunk.
     """
+    checks.sizes(B=B, T=T)
     n = (len(ids) - 1) // (B * T)
     if n < 1:
         raise ValueError(
@@ -147,6 +153,7 @@ def excerpts(rng, ids, B, T):
 
     Raises ValueError if N is too small for one excerpt and its last target.
     """
+    checks.sizes(B=B, T=T)
     ids = np.asarray(ids)
     if len(ids) <= T:
         raise ValueError(
@@ -170,7 +177,10 @@ def pad(sequences, value=0):
         raise ValueError(
             f"{len(lengths)} sequences, {np.sum(lengths == 0)} of them empty; pad needs ids in each"
         )
+    values = np.concatenate([np.asarray(s) for s in sequences])
+    if not np.issubdtype(values.dtype, np.integer):
+        raise ValueError(f"the {len(values)} ids are {values.dtype}; expected integers")
     mask = np.arange(lengths.max()) < lengths[:, None]
     ids = np.full(mask.shape, value, dtype=np.int64)
-    ids[mask] = np.concatenate([np.asarray(s) for s in sequences])
+    ids[mask] = values
     return ids, mask

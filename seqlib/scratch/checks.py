@@ -19,6 +19,13 @@ def floats(name, a, params=None):
     return a
 
 
+def sizes(**given):
+    """Raises ValueError unless every size is at least 1."""
+    for name, size in given.items():
+        if size < 1:
+            raise ValueError(f"{name} is {size}; expected at least 1")
+
+
 def shape(name, a, expected):
     """Raises ValueError unless a.shape is `expected`, where None stands for any size."""
     matches = len(a.shape) == len(expected) and all(

@@ -22,6 +22,7 @@ def init(rng, V, D, dtype=np.float64):
 
     Returns {"W": (V, D)}.
     """
+    checks.sizes(V=V, D=D)
     return {"W": rng.standard_normal((V, D)).astype(dtype)}
 
 

@@ -23,6 +23,7 @@ def init(rng, D, K, dtype=np.float64):
 
     Returns {"W": (K, D), "b": (K,)}.
     """
+    checks.sizes(D=D, K=K)
     bound = D**-0.5
     return {
         "W": rng.uniform(-bound, bound, (K, D)).astype(dtype),

@@ -78,6 +78,7 @@ class LanguageModel(NamedTuple):
     def start(self, params, source):
         """The state after reading the ids of `source` (B, T); T may be 0, which leaves zeros."""
         source = checks.ids("source", source, self.V)
+        checks.shape("source", source, (None, None))
         if source.shape[1] == 0:
             W = params["embedding.W"]
             nothing = np.zeros((len(source), 1, self.D), W.dtype)
@@ -151,6 +152,7 @@ class WindowModel(NamedTuple):
     def start(self, params, source):
         """The window after reading the ids of `source` (B, T), as its state (B, window)."""
         source = checks.ids("source", source, self.V)
+        checks.shape("source", source, (None, None))
         before = np.full((len(source), self.window), self.V)
         return np.concatenate([before, source], axis=1)[:, source.shape[1] :]
 

@@ -45,6 +45,7 @@ def init(rng, D, H, dtype=np.float64):
 
     Returns {"W_xh": (H, D), "W_hh": (H, H), "b_h": (H,)}.
     """
+    checks.sizes(D=D, H=H)
     bound = H**-0.5
     shapes = {"W_xh": (H, D), "W_hh": (H, H), "b_h": (H,)}
     return {name: rng.uniform(-bound, bound, shape).astype(dtype) for name, shape in shapes.items()}
