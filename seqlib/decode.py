@@ -3,8 +3,8 @@
     (temperature)   p_k = exp(logit_k / tau) / sum_j exp(logit_j / tau)
 
 A model here is anything with step(params, ids, state) -> (logits, state).
-Sources: top-k, Fan et al., 2018; top-p (nucleus), Holtzman et al., 2020.  Formula:
-chapters/02_rnn.ipynb.
+Sources: top-k, Fan et al., 2018; top-p (nucleus), Holtzman et al., 2020.
+Formula: chapters/02_rnn.ipynb.
 """
 
 from typing import NamedTuple

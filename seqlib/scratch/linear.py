@@ -2,8 +2,8 @@
 
     (linear)   y = W x + b
 
-Formula: chapters/02_rnn.ipynb.  D inputs, K outputs; in code x holds rows, so the line is x @ W.T +
-b.
+Formula: chapters/01_sequences.ipynb.
+D inputs, K outputs.  In code x holds rows, so the line is x @ W.T + b.
 """
 
 from typing import NamedTuple

@@ -3,7 +3,7 @@
     (cross-entropy)   L = -mean log p_t[y_t],   p_t = softmax(logits_t)          in nats
     (squared-error)   L = mean ||y_t - target_t||^2 / D
 
-Formulas: chapters/01_sequences.ipynb and 02_rnn.ipynb.  V classes, D outputs per place.
+Formulas: chapters/01_sequences.ipynb.  V classes, D outputs per place.
 """
 
 from typing import NamedTuple

@@ -3,7 +3,7 @@
     (sigmoid)      sigmoid(a) = 1 / (1 + exp(-a)) = (1 + tanh(a / 2)) / 2
     (softmax)      softmax(a)_k = exp(a_k) / sum_j exp(a_j)
 
-Formulas: chapters/02_rnn.ipynb.
+Formulas: chapters/01_sequences.ipynb and 02_rnn.ipynb.
 """
 
 import numpy as np
