@@ -2,8 +2,8 @@
 
     (witten-bell)   p_n(w | u) = (c(u w) + k(u) p_{n-1}(w | u')) / (c(u) + k(u))
 
-u is the last n-1 symbols, u' is u without the oldest of them; c counts in the training text, k(u) is
-the number of different symbols seen after u, and p_0 = 1/V.  Without smoothing, p would be
+u is the last n-1 symbols, u' is u without the oldest of them; c counts in the training text, k(u)
+is the number of different symbols seen after u, and p_0 = 1/V.  Without smoothing, p would be
 c(u w) / c(u).  Source: Witten and Bell, The zero-frequency problem, 1991.
 Formulas: chapters/01_sequences.ipynb.
 """
