@@ -62,8 +62,11 @@ def overflow_faults(page):
     return page.evaluate("""() => {
         const root = document.scrollingElement;
         if (root.scrollWidth <= root.clientWidth) return [];
+        const boxed = (e) => e !== document.body &&
+            (getComputedStyle(e).overflowX !== "visible" || boxed(e.parentElement));
         return [...document.querySelectorAll("body *")]
             .filter((e) => e.getBoundingClientRect().right > root.clientWidth + 1)
+            .filter((e) => !boxed(e.parentElement))
             .slice(0, 5)
             .map((e) => `${e.tagName.toLowerCase()}.${e.className} ends at ` +
                 `${Math.round(e.getBoundingClientRect().right)} of ${root.clientWidth} px`);
