@@ -10,7 +10,7 @@ MATHJAX = ROOT / "node_modules" / "mathjax" / "es5"
 MATHJAX_PARTS = ("tex-chtml.js", "input/tex/extensions", "output/chtml/fonts/woff-v2")
 FONTS = ROOT / "node_modules" / "@fontsource-variable" / "source-serif-4" / "files"
 FONT_PARTS = [f"source-serif-4-latin-wght-{style}.woff2" for style in ("normal", "italic")]
-# What axe-core finds wrong in the theme's and docutils' HTML, and the repair, as regular expressions.
+# What axe-core finds wrong in the HTML of the theme and of docutils (a pattern), and the repair.
 SIDEBAR = '<div id="pst-primary-sidebar"'
 REPAIRS = {
     SIDEBAR: SIDEBAR + ' role="navigation" aria-label="Book"',
