@@ -273,6 +273,16 @@ MISTAKES = [
         lambda: tasks.Grammar({"s": ((1.0, "a", "t"),)}, "s").visits(),
         ["'s'", "'t'"],
     ),
+    (
+        "grammar without end",
+        lambda: tasks.Grammar({"s": ((0.5, "a", "s"), (0.5, "b", None))}, "s").sentences(),
+        [2, 1],
+    ),
+    (
+        "grammar's sentence",
+        lambda: tasks.agreement_grammar().surprisal(["the cat sleep.\n"]),
+        ["'the cat sleep.\\n'", 1008],
+    ),
     ("accuracy", lambda: metrics.accuracy(IDS, IDS[:1]), ["(2, 3)", "(1, 3)"]),
     ("accuracy mask", lambda: metrics.accuracy(IDS, IDS, IDS[0] == 0), ["(3,)", "(2, 3)"]),
     ("accuracy mask dtype", lambda: metrics.accuracy(IDS, IDS, IDS), ["int64", "bool"]),

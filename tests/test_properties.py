@@ -686,6 +686,7 @@ def paths(grammar, state, p=1.0, words=""):
 def test_agreement_grammar_by_enumeration():
     grammar = tasks.agreement_grammar()
     sentences, p = zip(*paths(grammar, grammar.start), strict=True)
+    assert grammar.sentences() == pytest.approx(dict(zip(sentences, p, strict=True)), abs=1e-15)
     p = np.array(p)
     assert len(set(sentences)) == len(sentences)  # one path for each string
     assert len(sentences) == 12 * (3 + 3 * 3 + 12 * 2 * 3)  # plain, with an adverb, with a clause
@@ -700,6 +701,25 @@ def test_agreement_grammar_by_enumeration():
     for sentence in sentences:  # the last verb agrees with the first noun
         words = sentence.split()
         assert words[-1].removesuffix(".").endswith("s") != words[1].endswith("s")
+
+
+def test_surprisal():
+    """Costs add up to a sentence's; after any beginning, what can follow has probability one."""
+    grammar = tasks.agreement_grammar()
+    exact = dict(paths(grammar, grammar.start))
+    costs = dict(zip(exact, grammar.surprisal(list(exact)), strict=True))
+    followers = defaultdict(dict)
+    for sentence, nats in costs.items():
+        assert nats.shape == (len(sentence),)
+        assert nats.sum() == pytest.approx(-np.log(exact[sentence]))
+        for t, (character, cost) in enumerate(zip(sentence, nats, strict=True)):
+            followers[sentence[:t]].setdefault(character, cost)
+            assert followers[sentence[:t]][character] == pytest.approx(cost)
+    for choices in followers.values():
+        assert sum(np.exp(-cost) for cost in choices.values()) == pytest.approx(1)
+    mean = sum(exact[sentence] * nats.sum() for sentence, nats in costs.items())
+    assert mean == pytest.approx(grammar.entropy())
+    assert followers["the cat"]["s"] == pytest.approx(np.log(2))  # as many plurals as singulars
 
 
 def loop(again):
@@ -753,6 +773,19 @@ def test_pronouns(seed, B, least, more):
     phrases = least if more == 0 else (least, least + more)
     batch = tasks.pronouns(np.random.default_rng(seed), B, phrases)
     assert len(list(check_pronouns(batch, least, least + more))) == B
+
+
+@drawn
+@given(seed=seeds, B=st.integers(1, 10), length=st.integers(1, 20))
+def test_windows_before_a_pronoun(seed, B, length):
+    batch = tasks.pronouns(np.random.default_rng(seed), B, (0, 2))
+    inputs, targets, mask = batch.windows(length, before=-1)
+    assert inputs.shape == (B, length)
+    assert mask is None
+    for b, place in enumerate(batch.position):
+        assert targets[b] == batch.targets[b, place]
+        padded = [-1] * length + list(batch.inputs[b, : place + 1])
+        assert list(inputs[b]) == padded[-length:]
 
 
 def test_pronouns_are_drawn_evenly():
