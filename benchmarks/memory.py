@@ -14,24 +14,17 @@ import numpy as np
 from seqlib import optim, tasks, text, train
 from seqlib.scratch import models
 
-PHRASES = (
-    0,
-    1,
-    2,
-    3,
-    4,
-    6,
-    8,
-    12,
-    16,
-)  # of four words; the pronoun is 6 + 4 phrases after the name
+# phrases of four words; the pronoun stands 6 + 4 phrases after the name
+ONE_LENGTH, ALL_LENGTHS = (0, 1, 2, 3, 4, 6, 8), (0, 1, 2, 3, 4, 6, 8, 12, 16)
+LONGER = (0, 1, 2, 4, 8, 16, 32, 64)  # for the test of models trained up to LONGER_FROM phrases
+LONGER_FROM = 4
 SEEDS = (0, 1, 2, 3, 4)
 D, H, B = 16, 64, 32
 UPDATES, CHECK = 2000, 100
 CLIP = 1.0
 RATES, TUNING_SEEDS, TUNING_PHRASES = (3e-3, 1e-2, 2e-2), (100, 101), 1
 SOLVED = 0.99
-WINDOWS, WINDOW_PHRASES, WINDOW_SEEDS = (4, 8, 16), (0, 1, 2, 3, 4), (0, 1, 2)
+WINDOWS, WINDOW_PHRASES, WINDOW_SEEDS, WINDOW_UPDATES = (4, 8, 16), (0, 1, 2, 3), (0, 1, 2), 1000
 TRAINING, CHECKING, TEST = 4000, 500, 2000  # sentences
 V = len(tasks.PRONOUN_WORDS)
 HE, SHE = tasks.PRONOUN_WORDS.encode(["he", "she"])
@@ -70,8 +63,8 @@ def accuracy(model, params, data):
     return float((choice == data.targets[rows, data.position]).mean())
 
 
-def trained(model, seed, rate, least, most):
-    """Train on sentences of least to most phrases until solved, or for UPDATES updates.
+def trained(model, seed, rate, least, most, updates=UPDATES):
+    """Train on sentences of least to most phrases until solved, or for so many updates.
 
     Solved: at a check every CHECK updates, SOLVED of fresh sentences of `most` phrases are right.
     Returns the parameters and what a record says of the run.
@@ -84,7 +77,7 @@ def trained(model, seed, rate, least, most):
     for step in train.train(model, params, batches(rng, model, data), update, clip=CLIP):
         if step.step % CHECK == 0:
             solved = accuracy(model, step.params, check) >= SOLVED
-            if solved or step.step == UPDATES:
+            if solved or step.step == updates:
                 break
     right = accuracy(model, step.params, sentences(2, seed, TEST, most))
     row = {"distance": 6 + 4 * most, "seed": seed, "accuracy": right, "updates": step.step}
@@ -116,8 +109,8 @@ def show(title, rows):
         right = [row["accuracy"] for row in here]
         updates = sorted(row["updates"] for row in here if row["solved"])
         print(
-            f"{distance:8} {np.median(right):18.3f} {min(right):7.3f} {len(updates):5} of {len(here)}"
-            f"    {', '.join(map(str, updates))}",
+            f"{distance:8} {np.median(right):18.3f} {min(right):7.3f} "
+            f"{len(updates):5} of {len(here)}    {', '.join(map(str, updates))}",
             flush=True,
         )
 
@@ -128,35 +121,34 @@ def main():
     print(f"learning rates tried: {tried}; taken: {rate}", flush=True)
     results = {"chance": 0.5, "rates_tried": {"rnn": tried}, "rnn": {}, "window": {}}
 
-    longer_from = None
-    for training, least in (("one length", None), ("all lengths up to it", 0)):
-        rows = []
-        for phrases in PHRASES:
-            for seed in SEEDS:
-                least_here = phrases if least is None else least
-                params, row = trained(rnn, seed, rate, least_here, phrases)
-                rows.append(row)
-                if least == 0 and phrases == 4 and row["solved"] and longer_from is None:
-                    longer_from = params, seed
-        show(f"RNN trained on {training}", rows)
-        results["rnn"][training] = rows
+    rows = [trained(rnn, seed, rate, n, n)[1] for n in ONE_LENGTH for seed in SEEDS]
+    show("RNN trained on one length", rows)
+    results["rnn"]["one_length"] = rows
 
-    if longer_from:
-        params, seed = longer_from
-        rows = [
-            {"distance": 6 + 4 * n, "accuracy": accuracy(rnn, params, sentences(2, seed, TEST, n))}
-            for n in (*PHRASES, 24, 32)
-        ]
-        results["longer_than_trained"] = {"trained_up_to": 22, "seed": seed, "rows": rows}
-        print("\nOne RNN trained on distances 6 to 22, tested at")
-        print("  ".join(f"{row['distance']}: {row['accuracy']:.3f}" for row in rows))
+    rows, longer = [], []
+    for phrases in ALL_LENGTHS:
+        for seed in SEEDS:
+            params, row = trained(rnn, seed, rate, 0, phrases)
+            rows.append(row)
+            if phrases == LONGER_FROM and row["solved"]:
+                for n in LONGER:
+                    right = accuracy(rnn, params, sentences(2, seed, CHECKING, n))
+                    longer.append({"distance": 6 + 4 * n, "seed": seed, "accuracy": right})
+    show("RNN trained on all lengths up to it", rows)
+    results["rnn"]["all_lengths"] = rows
+
+    results["longer"] = {"trained_up_to": 6 + 4 * LONGER_FROM, "rows": longer}
+    print(f"\nRNNs trained on distances 6 to {6 + 4 * LONGER_FROM}, tested at other distances")
+    for n in LONGER:
+        right = [row["accuracy"] for row in longer if row["distance"] == 6 + 4 * n]
+        print(f"{6 + 4 * n:8}   " + "  ".join(f"{share:.3f}" for share in right))
 
     window_rate, tried = best_rate(models.WindowModel(V, D, H, WINDOWS[-1]))
     results["rates_tried"]["window"] = tried
     for window in WINDOWS:
         model = models.WindowModel(V, D, H, window)
         rows = [
-            trained(model, seed, window_rate, phrases, phrases)[1]
+            trained(model, seed, window_rate, phrases, phrases, WINDOW_UPDATES)[1]
             for phrases in WINDOW_PHRASES
             for seed in WINDOW_SEEDS
         ]
@@ -169,8 +161,9 @@ def main():
         "optimizer": {"name": "adam", "rnn": rate, "window": window_rate, "clip_norm": CLIP},
         "tuning": {"rates": RATES, "seeds": TUNING_SEEDS, "distance": 6 + 4 * TUNING_PHRASES},
         "batch": B,
-        "updates": f"at most {UPDATES}; a check every {CHECK} ends the training once solved",
-        "solved": f"{SOLVED} of {CHECKING} fresh sentences at the greatest distance of the training",
+        "updates": {"rnn": UPDATES, "window": WINDOW_UPDATES},
+        "stop": f"once solved, at a check every {CHECK} updates",
+        "solved": f"{SOLVED} right of {CHECKING} fresh sentences at the greatest trained distance",
         "sentences": {"training": TRAINING, "test": TEST},
         "seeds": SEEDS,
         "window_seeds": WINDOW_SEEDS,
