@@ -261,6 +261,7 @@ def test_a_sound_page_has_no_faults(tmp_path, open_page, axe):
         ("overflow", "<p id=", '<p style="width: 900px" id=', "ends at"),
         ("axe", "<title>A page</title>", "", "document-title"),
         ("axe", "<p id=", '<p style="color: #ddd" id=', "color-contrast"),
+        ("axe", "<p id=", '<p style="color: #fff" id=', "color-contrast"),
         ("axe", "<label>k", "<label>", "label"),
         ("explorable", "33 * input.value", "33", "picture"),
         ("explorable", "output.textContent", "output.title", "announced"),
