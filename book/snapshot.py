@@ -14,11 +14,11 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (
+    "book/index.md",
+    "book/notation.md",
+    "book/glossary.md",
     "chapters/01_sequences.ipynb",
     "chapters/02_rnn.ipynb",
-    "book/glossary.md",
-    "book/notation.md",
-    "book/index.md",
 )
 REMOVED = (
     r"(?m)^```\{glossary\}\n|^:\w.*$",  # the glossary itself is prose
