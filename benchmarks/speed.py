@@ -1,6 +1,6 @@
 """Forward and backward pass of the RNN against torch.nn.RNN and the usual ways of writing it.
 
-python benchmarks/speed.py      about half a minute; writes benchmarks/speed.json
+python benchmarks/speed.py      a quarter of a minute; writes benchmarks/speed.json
 
 All in one thread and in turn, so that the ratios hold whatever else the machine does.
 """
