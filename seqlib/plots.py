@@ -11,6 +11,7 @@ import re
 import matplotlib as mpl
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 MODELS = {
     "RNN": {"color": "#2A34B8", "linestyle": "-", "marker": "o"},
@@ -85,9 +86,9 @@ def curves(x, runs, ax, *, xlabel, ylabel, log="", reference=None):
         color = MODELS["chance"]["color"]
         ax.axhline(height, color=color, linestyle=styles[i % 3], lw=1.2, label=name)
     if "x" in log:
-        ax.set_xscale("log")
+        _logarithmic(ax, "x")
     if "y" in log:
-        ax.set_yscale("log")
+        _logarithmic(ax, "y")
     if len(runs) + len(levels) > 1:
         ax.legend()
     ax.set(xlabel=xlabel, ylabel=ylabel)
@@ -248,7 +249,7 @@ def scatter_by_size(groups, ax, *, xlabel, ylabel, size):
     for (x, y, sizes_here), look in zip(groups.values(), _looks(groups), strict=True):
         ax.scatter(x, y, s=area(sizes_here), color=look["color"], marker=look["marker"], alpha=0.75,
                    edgecolor="white", linewidth=0.8)  # fmt: skip
-    ax.set_xscale("log")
+    _logarithmic(ax, "x")
     handles = [
         Line2D([], [], color=look["color"], linestyle="", marker=look["marker"], label=name)
         for name, look in zip(groups, _looks(groups), strict=True)
@@ -261,6 +262,17 @@ def scatter_by_size(groups, ax, *, xlabel, ylabel, size):
     ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1, 0.5))
     ax.set(xlabel=xlabel, ylabel=ylabel)
     return ax
+
+
+def _logarithmic(ax, which):
+    """A logarithmic axis; over three powers of ten or less its ticks are plain numbers."""
+    ax.set(**{f"{which}scale": "log"})
+    low, high = getattr(ax, f"get_{which}lim")()
+    if low >= 1 and high / low <= 1000:
+        axis = getattr(ax, f"{which}axis")
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _array(values, ndim, name):
