@@ -61,6 +61,7 @@ def run(path):
         kernel_name="python3",
         timeout=CELL_TIMEOUT,
         record_timing=False,
+        coalesce_streams=True,  # one stream, or a page may break a line where it was flushed
         extra_arguments=["--log-level=40"],
         resources={"metadata": {"path": str(path.parent)}},
     )
