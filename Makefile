@@ -29,8 +29,9 @@ notebooks: $(READY)
 bench: $(READY)
 	@set -e; for script in benchmarks/*.py; do echo "$$script"; $(RUN) $$script; done
 
+# One thread for each kernel: more make the small products of the chapters slower.
 lab: $(READY)
-	@$(RUN) -m jupyterlab chapters
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(RUN) -m jupyterlab chapters
 
 clean:
 	rm -rf _build node_modules $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
