@@ -1,243 +1,219 @@
-"""Tasks with exact answers, drawn from a random generator, and one measured series."""
+"""Tasks with exact answers, drawn from a random generator, and one measured series.
+
+A batch's mask is False where a row has ended; the recurrent layers and the losses take it as it is.
+Sentences, grammars and Reber's strings have modules of their own and are found here too.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from seqlib import text
+from seqlib.grammars import Grammar as Grammar
+from seqlib.grammars import agreement_grammar as agreement_grammar
+from seqlib.reber import reber as reber
+from seqlib.reber import reber_grammar as reber_grammar
+from seqlib.reber import reber_stream as reber_stream
+from seqlib.scratch import checks
+from seqlib.sentences import HE_NAMES as HE_NAMES
+from seqlib.sentences import PRONOUN_WORDS as PRONOUN_WORDS
+from seqlib.sentences import SHE_NAMES as SHE_NAMES
+from seqlib.sentences import PronounBatch as PronounBatch
+from seqlib.sentences import pronouns as pronouns
+from seqlib.sentences import tagging as tagging
+from seqlib.sentiment import sentiment as sentiment
 
-HE_NAMES = ("Hasan", "Omar", "Paul", "Kenji", "Diego", "Ivan", "Kofi", "Liam")
-SHE_NAMES = ("Aisha", "Maria", "Anna", "Yuki", "Lucia", "Olga", "Ama", "Nora")
-GAMES = ("football", "chess", "tennis", "cards")
-PLACES = ("park", "garden", "street", "square", "yard", "field", "club", "school")
-ADJECTIVES = ("old", "small", "quiet", "green", "big", "sunny", "new", "dusty")
-PREPOSITIONS = ("in", "near", "behind", "by")
-FIXED = (
-    "used",
-    "to",
-    "play",
-    "the",
-    "and",
-    "he",
-    "she",
-    "was",
-    "pretty",
-    "good",
-    "at",
-    "it",
-    ".",
-)
-PRONOUN_WORDS = text.Vocabulary.of(
-    (*HE_NAMES, *SHE_NAMES, *GAMES, *PLACES, *ADJECTIVES, *PREPOSITIONS, *FIXED),
-    specials=("<pad>",),
-)
+ADDING_BASELINE = 1 / 6  # mean squared error of the answer 1: the variance of u + v
+LATCH_BASELINE = 1 / 2  # accuracy of a model that has lost the bit; its cross-entropy is ln 2
+ANBN_SYMBOLS = text.Vocabulary(("$", "a", "b"))
 
 
-class PronounBatch(NamedTuple):
-    """Sentences as ids of PRONOUN_WORDS; targets are the inputs one word later."""
+class AddingBatch(NamedTuple):
+    """Numbers and marks; the target is the sum of the two marked numbers."""
+
+    inputs: np.ndarray  # (B, T, 2) numbers in [0, 1), and marks: 1 at two steps, 0 at the others
+    targets: np.ndarray  # (B, 1)
+    mask: np.ndarray  # (B, T) all True
+
+
+class LatchBatch(NamedTuple):
+    """One bit at the first step, asked for after the last."""
+
+    inputs: np.ndarray  # (B, T, 1) the bit as -1 or 1, then zeros or noise
+    targets: np.ndarray  # (B,) the bit as 0 or 1
+    mask: np.ndarray  # (B, T) all True
+
+
+class CopyBatch(NamedTuple):
+    """Symbols, a delay, and the same symbols as targets; ids K is the blank, K + 1 the signal."""
+
+    inputs: np.ndarray  # (B, T)
+    targets: np.ndarray  # (B, T)
+    mask: np.ndarray  # (B, T) all True: the blanks are scored too
+    answers: np.ndarray  # (B, T) True where the target is one of the symbols
+
+
+class AnbnBatch(NamedTuple):
+    """Strings a^n b^n as ids of ANBN_SYMBOLS; targets are the inputs one symbol later."""
 
     inputs: np.ndarray  # (B, T)
     targets: np.ndarray  # (B, T)
     mask: np.ndarray  # (B, T)
-    position: np.ndarray  # (B,) where the target is the pronoun
-    distance: np.ndarray  # (B,) words from the name to the pronoun
-
-    def windows(self, length, before):
-        """The pronouns as targets (B,) and the `length` words before each as inputs: a text.Batch.
-
-        before  the id that stands before the beginning of a sentence
-        """
-        padded = np.pad(self.inputs, ((0, 0), (length, 0)), constant_values=before)
-        places = self.position[:, None] + 1 + np.arange(length)
-        words = np.take_along_axis(padded, places, axis=1)
-        return text.Batch(words, self.targets[np.arange(len(words)), self.position])
+    determined: np.ndarray  # (B, T) True where the target follows from the inputs so far
+    n: np.ndarray  # (B,)
 
 
-def pronouns(rng, B, phrases):
-    """Sentences in which a name decides a pronoun that stands far behind it.
+def adding(rng, B, T, dtype=np.float64):
+    """The adding problem: of T random numbers two are marked; their sum is asked for at the end.
 
-    "Hasan used to play football [in the old park] ... and he was pretty good at it ."
+    The first mark stands in the first half, the second in the second.  The numbers are uniform in
+    [0, 1), so a model that remembers nothing does best by answering 1: its mean squared error is
+    ADDING_BASELINE, exactly 1/6.
 
-    The name is drawn evenly from eight of men and eight of women; nothing between name and pronoun
-    depends on it.  A model that sees fewer than `distance` words before the pronoun is right half
-    of the time at best, and the pronoun costs it 1 bit.
+    B  sequences
+    T  steps, at least 2
 
-    B        sentences
-    phrases  number of phrases such as "in the old park", four words each; or (least, most), drawn
-             evenly for each sentence
+    Returns an AddingBatch.  Raises ValueError if B is less than 1 or T less than 2.
+    Source: Hochreiter and Schmidhuber, Long short-term memory, 1997, with marks 0 and 1.
 
-    Returns a PronounBatch; distance = 6 + 4 phrases.
+    >>> batch = adding(np.random.default_rng(0), B=1, T=6)
+    >>> batch.inputs[0].T.round(2)
+    array([[0.64, 0.27, 0.04, 0.02, 0.81, 0.91],
+           [0.  , 1.  , 0.  , 0.  , 1.  , 0.  ]])
+    >>> batch.targets.round(2)
+    array([[1.08]])
     """
-    least, most = (phrases, phrases) if np.ndim(phrases) == 0 else phrases
-    if not 0 <= least <= most or B < 1:
-        raise ValueError(
-            f"{B} sentences with {least} to {most} phrases; expected B >= 1, 0 <= least <= most"
-        )
-    sentences, positions = [], []
-    for count in rng.integers(least, most + 1, B):
-        he = rng.random() < 0.5
-        sentence = [
-            rng.choice(HE_NAMES if he else SHE_NAMES),
-            "used",
-            "to",
-            "play",
-            rng.choice(GAMES),
-        ]
-        for _ in range(count):
-            sentence += [
-                rng.choice(PREPOSITIONS),
-                "the",
-                rng.choice(ADJECTIVES),
-                rng.choice(PLACES),
-            ]
-        positions.append(len(sentence))  # the word "and": its target is the pronoun
-        sentence += [
-            "and",
-            "he" if he else "she",
-            "was",
-            "pretty",
-            "good",
-            "at",
-            "it",
-            ".",
-        ]
-        sentences.append(PRONOUN_WORDS.encode(sentence))
-    ids, mask = text.pad(sentences)
-    positions = np.array(positions)
-    return PronounBatch(ids[:, :-1], ids[:, 1:], mask[:, 1:], positions, positions + 1)
+    checks.sizes(B=B)
+    if T < 2:
+        raise ValueError(f"T is {T}; two marked numbers need at least 2 steps")
+    numbers, marks, rows = rng.random((B, T)), np.zeros((B, T)), np.arange(B)
+    first, second = rng.integers(0, T // 2, B), rng.integers(T // 2, T, B)
+    marks[rows, first] = marks[rows, second] = 1
+    targets = (numbers * marks).sum(axis=1, keepdims=True).astype(dtype)
+    return AddingBatch(np.stack([numbers, marks], 2).astype(dtype), targets, all_real(B, T))
 
 
-class Grammar(NamedTuple):
-    """A finite automaton that writes sentences; an arc is (probability, text, next state).
+def latch(rng, B, delay, noise=0.0, dtype=np.float64):
+    """The latch problem: one bit at the first step, read at the end.
 
-    The last next state is None.  A text must belong to one path alone: then the entropy of a
-    sentence is that of its choices.
+    A model that has lost the bit is right with probability LATCH_BASELINE, 1/2.
+
+    B      sequences
+    delay  steps after the bit; T = delay + 1
+    noise  standard deviation of the inputs after the bit
+
+    Returns a LatchBatch.  Raises ValueError if B or delay is less than 1, or noise is negative.
+    Source: Bengio, Simard and Frasconi, Learning long-term dependencies with gradient descent is
+    difficult, 1994.
+
+    >>> batch = latch(np.random.default_rng(1), B=3, delay=4)
+    >>> batch.inputs[:, :, 0]
+    array([[-1.,  0.,  0.,  0.,  0.],
+           [ 1.,  0.,  0.,  0.,  0.],
+           [ 1.,  0.,  0.,  0.,  0.]])
+    >>> batch.targets
+    array([0, 1, 1])
     """
-
-    arcs: dict[str, tuple[tuple[float, str, str | None], ...]]
-    start: str
-
-    def visits(self):
-        """How often a sentence passes through each state, in the mean: a dict.
-
-        (grammar-visits)   n_s = [s is the start] + sum_r n_r p(r -> s)
-        """
-        states = list(self.arcs)
-        flow = np.zeros((len(states), len(states)))
-        for r, state in enumerate(states):
-            total = sum(p for p, _, _ in self.arcs[state])
-            if abs(total - 1) > 1e-9:
-                raise ValueError(f"the arcs of {state!r} have probability {total}; expected 1")
-            for p, _, following in self.arcs[state]:
-                if following is not None:
-                    if following not in self.arcs:
-                        raise ValueError(f"an arc leads from {state!r} to {following!r}, no state")
-                    flow[r, states.index(following)] += p
-        start = np.array([float(state == self.start) for state in states])
-        n = np.linalg.solve(np.eye(len(states)) - flow.T, start)  # (grammar-visits)
-        return dict(zip(states, n, strict=True))
-
-    def mean_length(self):
-        """The mean number of characters of a sentence."""
-        return sum(
-            n * sum(p * len(words) for p, words, _ in self.arcs[s])
-            for s, n in self.visits().items()
-        )
-
-    def entropy(self):
-        """The entropy of a sentence, in nats.
-
-        (grammar-entropy)   H = sum_s n_s sum_arcs -p ln p
-        """
-        choice = {s: sum(-p * np.log(p) for p, _, _ in arcs) for s, arcs in self.arcs.items()}
-        return sum(n * choice[s] for s, n in self.visits().items())  # (grammar-entropy)
-
-    def entropy_rate(self):
-        """Nats per character of a long text: no model can have a lower mean cross-entropy on it."""
-        return self.entropy() / self.mean_length()
-
-    def sentences(self):
-        """Every sentence and its probability, as a dict; a ValueError if they have no end."""
-        found, open_paths = {}, [(self.start, "", 1.0, 0)]
-        while open_paths:
-            state, words, p, depth = open_paths.pop()
-            if depth > len(self.arcs):
-                raise ValueError(f"a path of {depth} arcs among {len(self.arcs)} states goes round")
-            if state is None:
-                found[words] = found.get(words, 0.0) + p
-            else:
-                open_paths += [
-                    (following, words + piece, p * q, depth + 1)
-                    for q, piece, following in self.arcs[state]
-                ]
-        return found
-
-    def surprisal(self, sentences):
-        """What each character of each sentence costs at best: -ln p of it given those before.
-
-        Returns a list of arrays (T,), in nats.
-        Raises ValueError if the grammar does not write a sentence, or has no end of sentences.
-        """
-        every = self.sentences()
-        beginnings = {}
-        for sentence, p in every.items():
-            for n in range(len(sentence) + 1):
-                beginnings[sentence[:n]] = beginnings.get(sentence[:n], 0.0) + p
-        costs = []
-        for sentence in sentences:
-            if sentence not in every:
-                raise ValueError(f"{sentence!r} is not among the {len(every)} sentences")
-            log_p = np.log([beginnings[sentence[:n]] for n in range(len(sentence) + 1)])
-            costs.append(log_p[:-1] - log_p[1:])
-        return costs
-
-    def sample(self, rng, count):
-        """A list of sentences, and a list of their exact log-probabilities in nats."""
-        sentences, log_p = [], []
-        for _ in range(count):
-            state, words, total = self.start, [], 0.0
-            while state is not None:
-                arcs = self.arcs[state]
-                p, piece, following = arcs[rng.choice(len(arcs), p=[arc[0] for arc in arcs])]
-                words.append(piece)
-                total += np.log(p)
-                state = following
-            sentences.append("".join(words))
-            log_p.append(total)
-        return sentences, log_p
+    checks.sizes(B=B, delay=delay)
+    if not noise >= 0:
+        raise ValueError(f"noise is {noise}; expected at least 0")
+    targets = rng.integers(0, 2, B)
+    inputs = rng.normal(0, noise, (B, delay + 1, 1))
+    inputs[:, 0, 0] = 2 * targets - 1
+    return LatchBatch(inputs.astype(dtype), targets, all_real(B, delay + 1))
 
 
-def agreement_grammar():
-    """Short English sentences whose last verb agrees with their first noun.
+def copy_memory(rng, B, symbols, delay, K=8):
+    """The copy problem: read some symbols, wait, and write them down in the same order.
 
-    "the cat runs." - "the cats never sleep." - "the cat that the dogs see sleeps."
+    The inputs are the symbols, delay - 1 blanks, the signal to write, and blanks; the targets are
+    blanks, then the symbols.  T = delay + 2 symbols.  `copy_entropy` is the baseline.
 
-    Between noun and verb stands nothing, an adverb, or a clause with a noun and a verb of its own.
-    Returns a Grammar over characters; each sentence ends with a full stop and a line break.
+    B        sequences
+    symbols  how many have to be remembered, each drawn evenly from K
+    delay    steps from the last symbol to the signal
+
+    Returns a CopyBatch; the blank is id K, the signal K + 1, so that V = K + 2.
+    Raises ValueError if a size is less than 1.
+    Source: Hochreiter and Schmidhuber, 1997; in this form Arjovsky, Shah and Bengio, Unitary
+    evolution recurrent neural networks, 2016.
+
+    >>> batch = copy_memory(np.random.default_rng(0), B=1, symbols=3, delay=4)
+    >>> batch.inputs
+    array([[6, 5, 4, 8, 8, 8, 9, 8, 8, 8]])
+    >>> batch.targets
+    array([[8, 8, 8, 8, 8, 8, 8, 6, 5, 4]])
     """
-    nouns = ("cat", "dog", "girl", "bird", "king", "cow")
-    adverbs = ("often", "never", "always")
-    verbs = {"s": ("runs", "sleeps", "sings"), "p": ("run", "sleep", "sing")}
-    inner_verbs = {"s": ("sees", "hears"), "p": ("see", "hear")}
-    ending = {"s": "", "p": "s"}  # of a noun, in the singular and the plural
-    arcs = {"start": ((1.0, "the ", "noun"),)}
-    arcs["noun"] = tuple((1 / 12, noun + ending[n], f"after {n}") for n in "sp" for noun in nouns)
-    for n in "sp":
-        last = tuple((1 / 3, f" {verb}.\n", None) for verb in verbs[n])
-        arcs[f"verb {n}"] = last
-        arcs[f"after {n}"] = (
-            *((0.3 * p, verb, None) for p, verb, _ in last),
-            *((0.4 / 3, f" {adverb}", f"verb {n}") for adverb in adverbs),
-            (0.3, " that the ", f"inner noun {n}"),
-        )
-        arcs[f"inner noun {n}"] = tuple(
-            (1 / 12, noun + ending[m], f"inner verb {n} {m}") for m in "sp" for noun in nouns
-        )
-        for m in "sp":
-            arcs[f"inner verb {n} {m}"] = tuple(
-                (1 / 2, f" {verb}", f"verb {n}") for verb in inner_verbs[m]
-            )
-    return Grammar(arcs, "start")
+    checks.sizes(B=B, symbols=symbols, delay=delay, K=K)
+    shown, T = rng.integers(0, K, (B, symbols)), delay + 2 * symbols
+    inputs, targets = np.full((B, T), K), np.full((B, T), K)
+    answers = np.broadcast_to(np.arange(T) >= T - symbols, (B, T)).copy()
+    inputs[:, :symbols] = targets[:, -symbols:] = shown
+    inputs[:, symbols + delay - 1] = K + 1
+    return CopyBatch(inputs, targets, all_real(B, T), answers)
+
+
+def copy_entropy(symbols, delay, K=8):
+    """The least cross-entropy on `copy_memory` without memory of the symbols, in nats per step.
+
+    Blanks cost nothing, each of the symbols ln K: symbols ln K / (delay + 2 symbols).
+
+    >>> round(copy_entropy(symbols=10, delay=100), 4)
+    0.1733
+    """
+    checks.sizes(symbols=symbols, delay=delay, K=K)
+    return symbols * float(np.log(K)) / (delay + 2 * symbols)
+
+
+def anbn(rng, B, most, least=1):
+    """Strings a^n b^n between two marks: there are as many b as a.
+
+    From the first b on everything is determined: n - 1 more b, and the mark of the end.
+
+    B     strings
+    most  the greatest n; n is drawn evenly from least to most
+
+    Returns an AnbnBatch, padded with the mark.
+    Raises ValueError unless B >= 1 and 1 <= least <= most.
+    Source: Gers and Schmidhuber, LSTM recurrent networks learn simple context-free and
+    context-sensitive languages, 2001.
+
+    >>> batch = anbn(np.random.default_rng(0), B=1, most=3)
+    >>> ["".join(ANBN_SYMBOLS.decode(ids[0])) for ids in (batch.inputs, batch.targets)]
+    ['$aaabbb', 'aaabbb$']
+    >>> batch.determined[0].astype(int)
+    array([0, 0, 0, 0, 1, 1, 1])
+    """
+    checks.sizes(B=B)
+    span(least, most)
+    n = rng.integers(least, most + 1, B)[:, None]
+    place = np.arange(2 * n.max() + 2)
+    a, b = (0 < place) & (place <= n), (n < place) & (place <= 2 * n)
+    strings = ANBN_SYMBOLS.id("a") * a + ANBN_SYMBOLS.id("b") * b
+    mask = place[:-1] <= 2 * n
+    return AnbnBatch(strings[:, :-1], strings[:, 1:], mask, b[:, :-1], n[:, 0])
+
+
+def anbn_entropy(most, least=1):
+    """The least cross-entropy on `anbn`, in nats per symbol: only the number of a is open.
+
+    A string costs ln(most - least + 1) and has 2 n + 1 targets, in the mean least + most + 1.
+
+    >>> round(anbn_entropy(most=3), 4)
+    0.2197
+    """
+    span(least, most)
+    return float(np.log(most - least + 1)) / (least + most + 1)
+
+
+def span(least, most):
+    if not 1 <= least <= most:
+        raise ValueError(f"n is {least} to {most}; expected 1 <= least <= most")
+
+
+def all_real(B, T):
+    """The mask of sequences of one length."""
+    return np.ones((B, T), dtype=bool)
 
 
 def air_passengers():
