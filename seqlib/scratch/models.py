@@ -4,17 +4,21 @@ Their parameters are a flat dict with dotted keys.
 
     (readout)   logits_t = W_hy h_t + b_y
 
-Every model has `init`, `loss_and_grads` for training, `start` and `step` for generation.
+Every model has `init` and `loss_and_grads` for training; those that generate have `start` and
+`step`.  A cell is any recurrent module (`seqlib.scratch.recurrent`).
 Formula: chapters/02_rnn.ipynb.  V symbols, D features of an embedding, H hidden units.
 """
 
-from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from seqlib.scratch import checks, embedding, linear, losses, rnn
+from seqlib.scratch.labelling import Classifier, Tagger
 from seqlib.scratch.params import prefixed, sub
+from seqlib.scratch.recurrent import run
+
+__all__ = ["Classifier", "LanguageModel", "Tagger", "WindowModel"]
 
 
 class LanguageModel(NamedTuple):
@@ -23,13 +27,13 @@ class LanguageModel(NamedTuple):
     V     symbols of the vocabulary
     D     features of an embedding
     H     hidden units
-    cell  the recurrent layer's module
+    cell  the recurrent module
     """
 
     V: int
     D: int
     H: int
-    cell: ModuleType = rnn
+    cell: Any = rnn
 
     def init(self, rng, dtype=np.float64):
         """Parameters: "embedding.W" (V, D), "readout.W" (V, H), "readout.b", "cell.*"."""
@@ -43,14 +47,15 @@ class LanguageModel(NamedTuple):
         """Mean cross-entropy of a batch and its gradient.
 
         batch  inputs (B, T) and targets (B, T), integers; mask (B, T) or None
-        state  the state to start from; None means zeros
-        rng    not used: nothing here is random
+        state  the state to start from; None means zeros.  No gradient goes back beyond it: carried
+               over from the chunk before, it truncates
+        rng    for a cell with dropout; None drops nothing
 
         Returns the loss in nats per symbol, grads keyed like params, and the state after the last
         step.
         """
         x, seen = embedding.forward(sub(params, "embedding"), batch.inputs)
-        h, state_T, ran = self.cell.forward(sub(params, "cell"), x, state, batch.mask)
+        h, state_T, ran = run(self.cell, sub(params, "cell"), x, state, batch.mask, rng)
         logits, read = linear.forward(sub(params, "readout"), h)  # (readout)
         loss, scored = losses.cross_entropy_forward(logits, batch.targets, batch.mask)
 
