@@ -3,6 +3,7 @@
     (bidirectional)   h_t = [f_t; b_t],   f_t = cell_f(x_t, f_{t-1}),   b_t = cell_b(x_t, b_{t+1})
 
 The mirror of `seqlib.scratch.bidirectional`: each row is reversed within its own length.
+Formula: chapters/06_gru.ipynb.
 """
 
 import torch

@@ -8,6 +8,7 @@
 The mirror of `seqlib.scratch.models` and of the layers that it is made of.  A cell is called as
 cell(D, H, dtype=dtype); functools.partial binds what else it takes, as in partial(Stack, cell=RNN,
 layers=2).
+Formulas: chapters/01_sequences.ipynb, 02_rnn.ipynb and 05_lstm.ipynb.
 V symbols, D features of an embedding, H hidden units.
 """
 

@@ -5,6 +5,7 @@
     (carry)    where the mask is False, h_t = h_{t-1}, and the step does not count
 
 The mirror of `seqlib.scratch.skip`: forward line by line, the gradients by autograd.
+Formulas: chapters/02_rnn.ipynb and 04_gradient_flow.ipynb.
 """
 
 import torch

@@ -3,7 +3,7 @@
     (stack)   h_t^l = cell_l(h_t^{l-1}, h_{t-1}^l),   h_t^0 = x_t
 
 The mirror of `seqlib.scratch.stack`.  A recurrent module is called with (x, state, mask) and
-returns (h, state_T).
+returns (h, state_T).  Formula: chapters/06_gru.ipynb.
 """
 
 import torch
