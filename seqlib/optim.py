@@ -1,6 +1,7 @@
 """Optimisers.  Each gives update(params, grads, memory) -> (params, memory).
 
-The first memory is None.
+The first memory is None.  A learning rate is a number, or a schedule: a function of k, the number
+of the update, from 1 on.
 
     (sgd)        w <- w - eta g
     (momentum)   v <- mu v + g,   w <- w - eta v
@@ -10,52 +11,94 @@ The first memory is None.
 
 Sources: Kingma and Ba, Adam, 2015; Pascanu, Mikolov and Bengio, On the difficulty of training
 recurrent neural networks, 2013 (clipping by norm).
+eta is the learning rate of update k.
 """
 
+import math
+
 import numpy as np
+
+from seqlib.scratch import checks
 
 
 def sgd(learning_rate):
     """Plain gradient descent."""
-    positive("learning_rate", learning_rate)
+    eta = schedule(learning_rate)
 
     def update(params, grads, memory=None):
-        return {k: w - learning_rate * grads[k] for k, w in params.items()}, memory  # (sgd)
+        k = (memory or 0) + 1
+        rate = eta(k)
+        return {name: w - rate * grads[name] for name, w in params.items()}, k  # (sgd)
 
     return update
 
 
 def momentum(learning_rate, mu=0.9):
     """Gradient descent with a running sum of gradients that fades by mu a step."""
-    positive("learning_rate", learning_rate)
+    eta = schedule(learning_rate)
     fraction("mu", mu)
 
     def update(params, grads, memory=None):
-        v = {k: grads[k] + (mu * memory[k] if memory else 0) for k in params}
-        return {k: w - learning_rate * v[k] for k, w in params.items()}, v  # (momentum)
+        k, v = memory or (0, None)
+        k += 1
+        rate = eta(k)
+        v = {name: grads[name] + (mu * v[name] if v else 0) for name in params}
+        return {name: w - rate * v[name] for name, w in params.items()}, (k, v)  # (momentum)
 
     return update
 
 
 def adam(learning_rate, b1=0.9, b2=0.999, eps=1e-8):
     """Adam: steps of about the learning rate, whatever the scale of a parameter's gradient."""
-    positive("learning_rate", learning_rate)
+    eta = schedule(learning_rate)
     fraction("b1", b1)
     fraction("b2", b2)
 
     def update(params, grads, memory=None):
         k, m, s = memory or (0, dict.fromkeys(params, 0.0), dict.fromkeys(params, 0.0))
         k += 1
+        rate = eta(k)
         m = {name: b1 * m[name] + (1 - b1) * g for name, g in grads.items()}
         s = {name: b2 * s[name] + (1 - b2) * g * g for name, g in grads.items()}
         scale = {name: np.sqrt(s[name] / (1 - b2**k)) + eps for name in grads}
-        new = {
-            name: w - learning_rate * (m[name] / (1 - b1**k)) / scale[name]
-            for name, w in params.items()
-        }
+        new = {name: w - rate * (m[name] / (1 - b1**k)) / scale[name] for name, w in params.items()}
         return new, (k, m, s)  # (adam)
 
     return update
+
+
+def warm_up(learning_rate, steps):
+    """A schedule that rises in a straight line and then stays: learning_rate min(k / steps, 1)."""
+    positive("learning_rate", learning_rate)
+    checks.sizes(steps=steps)
+    return lambda k: learning_rate * min(k / steps, 1)
+
+
+def warm_up_then_decay(learning_rate, steps):
+    """A schedule that rises in a straight line and then falls as one over the root of k.
+
+    learning_rate min(k / steps, sqrt(steps / k)): learning_rate is the greatest, at k = steps.
+    Source: Vaswani et al., Attention is all you need, 2017, equation 3, where the greatest is
+    1 / sqrt(width steps).
+    """
+    positive("learning_rate", learning_rate)
+    checks.sizes(steps=steps)
+    return lambda k: learning_rate * min(k / steps, math.sqrt(steps / k))
+
+
+def schedule(learning_rate):
+    """A learning rate as a function of k; a ValueError if it is not positive."""
+    if not callable(learning_rate):
+        positive("learning_rate", learning_rate)
+        return lambda k: float(learning_rate)
+
+    def checked(k):
+        rate = float(learning_rate(k))  # a NumPy scalar would turn float32 into float64
+        if not 0 <= rate < math.inf:
+            raise ValueError(f"the learning rate at update {k} is {rate}; expected at least 0")
+        return rate
+
+    return checked
 
 
 def global_norm(grads):
