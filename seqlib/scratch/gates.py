@@ -14,20 +14,30 @@ from seqlib.scratch.state import split_state
 SIGMOID, TANH = (0.5, 0.5), (1.0, 0.0)  # scale, shift
 
 
-def scale_and_shift(gates, hold, B, H, dtype):
-    """The scale and the shift of every gate, repeated for its units and for the rows of a batch.
+def held(gates, hold):
+    """The scale and the shift of every gate, by name.
 
     gates  dict from a gate's name to SIGMOID or TANH
     hold   dict from a gate's name to the number at which it is held; None holds none
 
-    Returns two arrays (B, number of gates * H).  Raises ValueError if hold names another gate.
+    Raises ValueError if hold names a gate that is not in gates.
     """
     hold = hold or {}
     for name in hold:
         if name not in gates:
             raise ValueError(f"hold names {name!r}; the gates are {', '.join(gates)}")
-    pairs = [(0.0, hold[name]) if name in hold else gates[name] for name in gates]
-    scale, shift = np.repeat(np.array(pairs, dtype).T, H, axis=1)
+    return {name: (0.0, float(hold[name])) if name in hold else gates[name] for name in gates}
+
+
+def gate(pair, a):
+    """A gate's value, given its scale and shift."""
+    scale, shift = pair
+    return scale * np.tanh(scale * a) + shift
+
+
+def scale_and_shift(gates, B, H, dtype):
+    """The scales and the shifts of all gates, for each unit and each row: twice (B, gates * H)."""
+    scale, shift = np.repeat(np.array(list(gates.values()), dtype).T, H, axis=1)
     return np.tile(scale, (B, 1)), np.tile(shift, (B, 1))
 
 

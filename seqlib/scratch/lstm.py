@@ -23,6 +23,8 @@ from seqlib.scratch import checks
 from seqlib.scratch.gates import (
     SIGMOID,
     TANH,
+    gate,
+    held,
     initial_pair,
     scale_and_shift,
     upstream_pair,
@@ -82,7 +84,7 @@ def forward(params, x, state=None, mask=None, hold=None):
     checks.sequences("x", x, "W_x", W_x)
     (B, T, D), H = x.shape, W_h.shape[1]
     mask = carry_mask(mask, B, T)
-    scale, shift = scale_and_shift(GATES, hold, B, H, x.dtype)
+    scale, shift = scale_and_shift(held(GATES, hold), B, H, x.dtype)
 
     h, c, tanh_c = (np.empty((steps, B, H), dtype=x.dtype) for steps in (T + 1, T + 1, T))
     h[0], c[0] = initial_pair(state, B, H, x.dtype)
@@ -127,7 +129,7 @@ def backward(dh, dstate_T, cache):
     (T, B, D), H = x.shape, W_h.shape[1]
     dh, dh_next, dc = upstream_pair(dh, dstate_T, T, B, H, x.dtype)
 
-    # All slopes at once: of h_t with respect to c_t, then of h_t or c_t with respect to a_t.
+    # All slopes at once: of h_t along c_t, of h_t along a_o, of c_t along a_g, a_f and a_i.
     slope = o * (1 - tanh_c * tanh_c)  # (lstm-h)
     da = np.empty((T, B, 4, H), dtype=x.dtype)
     np.multiply(tanh_c, o * (1 - o), out=da[:, :, 3])  # (lstm-o)
@@ -173,11 +175,10 @@ def step(params, x_t, state=None, hold=None):
     x_t = checks.floats("x_t", x_t, params)
     W_x, W_h, b = params["W_x"], params["W_h"], params["b"]
     checks.shape("x_t", x_t, (None, W_x.shape[1]))
-    B, H = len(x_t), W_h.shape[1]
-    h, c = initial_pair(state, B, H, x_t.dtype)
-    scale, shift = scale_and_shift(GATES, hold, B, H, x_t.dtype)
-    a_t = x_t @ W_x.T + h @ W_h.T + b
-    i, f, g, o = np.split(scale * np.tanh(scale * a_t) + shift, 4, axis=1)
+    h, c = initial_pair(state, len(x_t), W_h.shape[1], x_t.dtype)
+    gates = held(GATES, hold)
+    a_t = np.split(x_t @ W_x.T + h @ W_h.T + b, 4, axis=1)
+    i, f, g, o = (gate(gates[name], a) for name, a in zip("ifgo", a_t, strict=True))
     c_t = f * c + i * g
     h_t = o * np.tanh(c_t)
     return h_t, (h_t, c_t)
