@@ -77,8 +77,9 @@ def forward(params, x, state=None, mask=None, hold=None):
     W_h_T, b_hn = np.ascontiguousarray(W_h.T * rows), (b_h * rows)[2 * H :]
     r, z, n = a.reshape(T, B, 3, H).transpose(2, 0, 1, 3)  # views: the loop turns a into gates
     product = np.empty((B, 3 * H), dtype=x.dtype)
-    rz, product_rz, product_n = a[:, :, : 2 * H], product[:, : 2 * H], product[:, 2 * H :]
-    scale, shift, shift_n = scale[:, : 2 * H], shift[:, : 2 * H], shift[:, 2 * H :]
+    product_rz, product_n = product[:, : 2 * H], product[:, 2 * H :]
+    rz, shift_n = a[:, :, : 2 * H], shift[:, 2 * H :]
+    scale, shift = scale[:, : 2 * H], shift[:, : 2 * H]
     for t in range(T):
         rz_t, n_t, h_t = rz[t], n[t], h[t + 1]
         np.dot(h[t], W_h_T, out=product)
