@@ -5,18 +5,32 @@ The sizes are drawn all different; masks, states and upstream gradients are rand
 
 import numpy as np
 import pytest
+from cells import (
+    CELLS,
+    GATES,
+    MODELS,
+    MODULES,
+    flat,
+    mapped,
+    model_problem,
+    nested,
+    problem,
+    variant,
+)
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from seqlib import gradcheck
-from seqlib.scratch import embedding, linear, losses, rnn
-from seqlib.scratch.models import LanguageModel, WindowModel
+from seqlib import gradcheck, omega, spectra
+from seqlib.scratch import dropout, embedding, linear, losses, rnn
+from seqlib.scratch.models import WindowModel
 from seqlib.text import Batch
 
 BOUND = 1e-6  # relative error
 drawn = settings(derandomize=True, deadline=None, database=None, max_examples=15)
+few = settings(drawn, max_examples=6)
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.permutations([2, 3, 4, 5]).filter(lambda s: s[1] > 2)  # B, T >= 3 and two more
+masks = st.sampled_from(["none", "padding", "holes"])
 
 
 def normal(rng, *shape):
@@ -99,67 +113,179 @@ def test_squared_error(masked, size, seed):
     assert_gradients(loss, {"y": y}, {"y": losses.squared_error_backward(cache)})
 
 
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
-@drawn
-@given(size=sizes, seed=seeds)
-def test_rnn(activation, masked, size, seed):
-    (B, T, D, H), rng = size, np.random.default_rng(seed)
-    params, x, state = rnn.init(rng, D, H), normal(rng, B, T, D), normal(rng, B, H)
-    mask = random_mask(rng, B, T) if masked else None
-    dh, dh_T = normal(rng, B, T, H), normal(rng, B, H)
-    h, _, cache = rnn.forward(params, x, state, mask, activation)
-    if activation == "relu":  # no difference may step over the kink at zero
-        before = np.concatenate([state[:, None], h[:, :-1]], axis=1)
-        a = x @ params["W_xh"].T + before @ params["W_hh"].T + params["b_h"]
-        assume(np.abs(a).min() > 1e-3)
-    dx, dstate, grads = rnn.backward(dh, dh_T, cache)
-
-    def loss(params, x, state):
-        h, h_T, _ = rnn.forward(params, x, state, mask, activation)
-        return np.vdot(h, dh) + np.vdot(h_T, dh_T)
-
-    assert_gradients(
-        loss,
-        {"params": params, "x": x, "state": state},
-        {"params": grads, "x": dx, "state": dstate},
+def drawn_mask(rng, kind, B, T):
+    """A mask of some kind: none at all, padding at the ends of rows, or holes anywhere."""
+    if kind == "none":
+        return None
+    return (
+        np.arange(T) < rng.integers(1, T + 1, (B, 1))
+        if kind == "padding"
+        else random_mask(rng, B, T)
     )
 
 
-@pytest.mark.parametrize("used", ["outputs", "final state"])
-def test_rnn_with_one_upstream_gradient(used):
-    """None stands for a gradient that is zero."""
-    rng = np.random.default_rng(3)
-    params, x, state = rnn.init(rng, 5, 3), normal(rng, 2, 4, 5), normal(rng, 2, 3)
-    _, _, cache = rnn.forward(params, x, state)
-    dh, dh_T = normal(rng, 2, 4, 3), normal(rng, 2, 3)
-    if used == "outputs":
-        short, full = (dh, None), (dh, np.zeros_like(dh_T))
-    else:
-        short, full = (None, dh_T), (np.zeros_like(dh), dh_T)
-    (dx, dstate, grads), expected = rnn.backward(*short, cache), rnn.backward(*full, cache)
-    np.testing.assert_array_equal(dx, expected[0])
-    np.testing.assert_array_equal(dstate, expected[1])
-    for key in params:
-        np.testing.assert_array_equal(grads[key], expected[2][key])
-    assert all(np.abs(a).max() > 0.01 for a in (dx, dstate, *grads.values()))
+def allowed(name, kind):
+    """A module that reads both ways takes no holes."""
+    return "padding" if "bidirectional" in name and kind == "holes" else kind
 
 
-@pytest.mark.parametrize("masked", [False, True])
+def assert_module(module, size, seed, kind):
+    """Every gradient of a recurrent module: parameters, inputs, each array of the state."""
+    rng, params, x, state, dh, dstate_T = problem(module, size, seed)
+    mask = drawn_mask(rng, kind, *x.shape[:2])
+    h, _, cache = module.forward(params, x, state, mask)
+    if module is MODULES["rnn, relu"]:  # no difference may step over the kink at zero
+        before = np.concatenate([state[:, None], h[:, :-1]], axis=1)
+        a = x @ params["W_xh"].T + before @ params["W_hh"].T + params["b_h"]
+        assume(np.abs(a).min() > 1e-3)
+    dx, dstate, grads = module.backward(dh, dstate_T, cache)
+
+    def loss(params, x, **start):
+        h, state_T, _ = module.forward(params, x, nested(start, state), mask)
+        ends = zip(flat(state_T).values(), flat(dstate_T).values(), strict=True)
+        return np.vdot(h, dh) + sum(np.vdot(a, da) for a, da in ends)
+
+    arguments = {"params": params, "x": x, **flat(state)}
+    assert_gradients(loss, arguments, {"params": grads, "x": dx, **flat(dstate)})
+    return grads
+
+
+@pytest.mark.parametrize("name", MODULES)
 @drawn
-@given(size=sizes, seed=seeds)
-def test_language_model(masked, size, seed):
-    (B, T, D, H), rng = size, np.random.default_rng(seed)
-    model = LanguageModel(V=6, D=D, H=H)
-    params, state = model.init(rng), normal(rng, B, H)
-    mask = random_mask(rng, B, T) if masked else None
-    batch = Batch(rng.integers(0, 6, (B, T)), rng.integers(0, 6, (B, T)), mask)
+@given(size=sizes, seed=seeds, mask=masks)
+def test_recurrent(name, size, seed, mask):
+    assert_module(MODULES[name], size, seed, allowed(name, mask))
+
+
+@pytest.mark.parametrize(("name", "gate"), [(name, gate) for name in GATES for gate in GATES[name]])
+@few
+@given(size=sizes, seed=seeds, mask=masks, value=st.sampled_from([0.0, 0.3, 1.0]))
+def test_a_held_gate(name, gate, size, seed, mask, value):
+    """Its weights get no gradient, not even a rounding error; all others get the right one."""
+    assume(gate != "z" or value < 1)  # a GRU that only keeps: what a difference shows is rounding
+    grads = assert_module(variant(MODULES[name], hold={gate: value}), size, seed, mask)
+    H, place = size[3], GATES[name].index(gate)
+    for gradient in grads.values():
+        assert not gradient[place * H : (place + 1) * H].any()
+
+
+@pytest.mark.parametrize("used", ["outputs", "final state", "outputs and a part of the state"])
+@pytest.mark.parametrize("name", MODULES)
+def test_an_upstream_gradient_that_is_not_used(name, used):
+    """None stands for a gradient that is zero, inside a state too."""
+    module = MODULES[name]
+    _, params, x, state, dh, dstate_T = problem(module, (2, 4, 5, 3), 3)
+    parts = flat(dstate_T)
+    first = next(iter(parts))
+    if used == "outputs":
+        short, full = (dh, None), (dh, mapped(np.zeros_like, dstate_T))
+    elif used == "final state":
+        short, full = (None, dstate_T), (np.zeros_like(dh), dstate_T)
+    else:
+        short = dh, nested({**parts, first: None}, dstate_T)
+        full = dh, nested({**parts, first: np.zeros_like(parts[first])}, dstate_T)
+    _, _, cache = module.forward(params, x, state)
+    dx, dstate, grads = module.backward(*short, cache)
+    found = {"x": dx, **flat(dstate), **grads}
+    dx, dstate, grads = module.backward(*full, cache)
+    expected = {"x": dx, **flat(dstate), **grads}
+    assert found.keys() == expected.keys()
+    for key, a in found.items():
+        np.testing.assert_array_equal(a, expected[key], err_msg=key)
+        assert np.abs(a).max() > 1e-3
+
+
+@drawn
+@given(size=sizes, seed=seeds, rate=st.sampled_from([0.0, 0.3, 0.8]))
+def test_dropout(size, seed, rate):
+    (B, T, D, _), rng = size, np.random.default_rng(seed)
+    x, dy = normal(rng, B, T, D), normal(rng, B, T, D)
+    _, cache = dropout.forward(x, rate, np.random.default_rng(seed))
+
+    def loss(x):
+        return np.vdot(dropout.forward(x, rate, np.random.default_rng(seed))[0], dy)
+
+    assert_gradients(loss, {"x": x}, {"x": dropout.backward(dy, cache)})
+
+
+@pytest.mark.parametrize("name", MODELS)
+@few
+@given(size=sizes, seed=seeds, mask=masks)
+def test_model(name, size, seed, mask):
+    rng = np.random.default_rng(seed)
+    mask = drawn_mask(rng, allowed(name, mask), *size[:2])
+    _, model, params, batch = model_problem(name, size, seed, mask)
+    state_T = model.loss_and_grads(params, batch)[2]
+    state = mapped(lambda a: normal(rng, *a.shape), state_T)
     _, grads, _ = model.loss_and_grads(params, batch, state)
 
     def loss(params):
         return model.loss_and_grads(params, batch, state)[0]
 
     assert_gradients(loss, {"params": params}, {"params": grads})
+
+
+@pytest.mark.parametrize("name", CELLS)
+@few
+@given(size=sizes, seed=seeds)
+def test_jacobian(name, size, seed):
+    """Of one step, row by row of a batch: each column against a difference."""
+    (B, _, D, H), cell = size, CELLS[name]
+    _, params, x, state, *_ = problem(cell, (B, 1, D, H), seed)
+    J = spectra.jacobian(cell, params, x[:, 0], state)
+    start = spectra.as_rows(state)
+    if name == "rnn, relu":
+        a = x[:, 0] @ params["W_xh"].T + start @ params["W_hh"].T + params["b_h"]
+        assume(np.abs(a).min() > 1e-3)
+
+    def after(j, step):
+        moved = start.copy()
+        moved[:, j] += step
+        return spectra.as_rows(cell.forward(params, x, spectra.like(state, moved))[1])
+
+    numeric = np.stack([(after(j, 1e-5) - after(j, -1e-5)) / 2e-5 for j in range(start.shape[1])])
+    assert J.shape == (B, start.shape[1], start.shape[1])
+    assert gradcheck.relative_error(J, numeric.transpose(1, 2, 0)) <= BOUND
+
+
+def omega_parts(params, x, state, dh, dh_T):
+    """d_t = dL/da_t and the slope of tanh at a_t, each (T, H), of one row; step by step."""
+    h = [state]
+    for x_t in x:
+        h.append(np.tanh(params["W_xh"] @ x_t + params["W_hh"] @ h[-1] + params["b_h"]))
+    d, reaching = [], dh_T
+    for t in reversed(range(len(x))):
+        d.insert(0, (reaching + dh[t]) * (1 - h[t + 1] ** 2))
+        reaching = params["W_hh"].T @ d[0]
+    return np.array(d), 1 - np.array(h[1:]) ** 2
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@drawn
+@given(size=sizes, seed=seeds)
+def test_omega(padded, size, seed):
+    """Its value by a loop over rows and steps; its gradient with all but the W_hh shown held."""
+    rng, params, x, state, dh, dh_T = problem(rnn, size, seed)
+    mask = drawn_mask(rng, "padding" if padded else "none", *x.shape[:2])
+    lengths = mask.sum(axis=1) if padded else [x.shape[1]] * len(x)
+    if padded:
+        dh *= mask[:, :, None]
+    value, cache = omega.forward(dh, dh_T, rnn.forward(params, x, state, mask)[2])
+    parts = [
+        omega_parts(params, x[b, :n], state[b], dh[b, :n], dh_T[b]) for b, n in enumerate(lengths)
+    ]
+
+    def expected(W_hh):
+        terms = [
+            (np.linalg.norm(d[t + 1] @ W_hh @ np.diag(slope[t])) / np.linalg.norm(d[t + 1]) - 1)
+            ** 2
+            for d, slope in parts
+            for t in range(len(d) - 1)
+        ]
+        return sum(terms) / len(x)
+
+    assert value == pytest.approx(expected(params["W_hh"]), rel=1e-10, abs=1e-14)
+    assert_gradients(expected, {"W_hh": params["W_hh"]}, omega.backward(cache))
 
 
 @drawn

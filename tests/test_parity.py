@@ -1,16 +1,77 @@
 """NumPy by hand = the PyTorch mirror = torch.nn: forward passes, every gradient, optimizers."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
+from cells import CELLS, MODELS, MODULES, flat, mapped, model_problem, problem
 from torch import nn
 
 from seqlib import optim
+from seqlib.pytorch import models as torch_models
+from seqlib.pytorch.bidirectional import Bidirectional
+from seqlib.pytorch.gru import GRU
+from seqlib.pytorch.gru_reset_before import GRUResetBefore
+from seqlib.pytorch.lstm import LSTM
+from seqlib.pytorch.lstm1997 import LSTM1997
 from seqlib.pytorch.rnn import RNN
-from seqlib.scratch import embedding, linear, losses, ops, rnn
+from seqlib.pytorch.skip import SkipRNN
+from seqlib.pytorch.stack import Stack
+from seqlib.scratch import embedding, gru, linear, losses, lstm, ops, rnn
 
 B, T, D, H = 3, 5, 4, 6
 TOLERANCE = {np.float64: 1e-10, np.float32: 1e-4}
+# The mirror of each module, called with D, H and dtype
+MIRRORS = {
+    "rnn": RNN,
+    "rnn, relu": partial(RNN, activation="relu"),
+    "rnn, sigmoid": partial(RNN, activation="sigmoid"),
+    "lstm": LSTM,
+    "lstm1997": LSTM1997,
+    "gru": GRU,
+    "gru_reset_before": GRUResetBefore,
+    "skip": partial(SkipRNN, reach=2),
+    "stack": partial(Stack, cell=GRU, layers=2),
+    "stack of lstm": partial(Stack, cell=LSTM, layers=3),
+    "bidirectional": partial(Bidirectional, cell=RNN),
+    "bidirectional lstm": partial(Bidirectional, cell=LSTM),
+    "stack, bidirectional": partial(Stack, cell=partial(Bidirectional, cell=RNN), layers=2),
+}
+# What torch.nn calls the same, for those that it has
+REFERENCES = {
+    "rnn": nn.RNN,
+    "rnn, relu": partial(nn.RNN, nonlinearity="relu"),
+    "lstm": nn.LSTM,
+    "gru": nn.GRU,
+    "stack": partial(nn.GRU, num_layers=2),
+    "stack of lstm": partial(nn.LSTM, num_layers=3),
+    "bidirectional": partial(nn.RNN, bidirectional=True),
+    "bidirectional lstm": partial(nn.LSTM, bidirectional=True),
+    "stack, bidirectional": partial(nn.RNN, num_layers=2, bidirectional=True),
+}
+MODEL_MIRRORS = {
+    "language model": torch_models.LanguageModel,
+    "language model, lstm": partial(torch_models.LanguageModel, cell=LSTM),
+    "language model, stack": partial(
+        torch_models.LanguageModel, cell=partial(Stack, cell=LSTM, layers=2)
+    ),
+    "classifier": partial(torch_models.Classifier, classes=3),
+    "classifier, lstm": partial(torch_models.Classifier, classes=3, cell=LSTM),
+    "classifier, stack": partial(
+        torch_models.Classifier, classes=3, cell=partial(Stack, cell=GRU, layers=2)
+    ),
+    "classifier, bidirectional": partial(
+        torch_models.Classifier, classes=3, cell=partial(Bidirectional, cell=LSTM)
+    ),
+    "tagger": partial(torch_models.Tagger, tags=4),
+    "tagger, bidirectional": partial(
+        torch_models.Tagger, tags=4, cell=partial(Bidirectional, cell=LSTM)
+    ),
+}
+LENGTHS = np.array([2, T, 3])
+PADDING = np.arange(T) < LENGTHS[:, None]
+HOLES = np.random.default_rng(2).random((B, T)) < 0.6
 dtypes = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 
 
@@ -34,113 +95,180 @@ def assert_same(ours, theirs):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance, err_msg=name)
 
 
-def problem(dtype):
-    """Parameters, inputs, initial state and upstream gradients, none of them zero."""
-    params = rnn.init(np.random.default_rng(7), D, H, dtype)
-    return params, *draw(dtype, (B, T, D), (B, H), (B, T, H), (B, H))
+def by_hand(module, params, x, state, dh, dstate_T, mask=None):
+    """Everything that a module in NumPy computes, by name."""
+    h, state_T, cache = module.forward(params, x, state, mask)
+    dx, dstate, grads = module.backward(dh, dstate_T, cache)
+    return {"h": h, **flat(state_T, "end"), "dx": dx, **flat(dstate, "dstate"), **grads}
 
 
-def by_hand(params, x, state, dh, dh_T, mask=None, activation="tanh"):
-    """Everything that the layer in NumPy computes, by name."""
-    h, h_T, cache = rnn.forward(params, x, state, mask, activation)
-    dx, dh_0, grads = rnn.backward(dh, dh_T, cache)
-    return {"h": h, "h_T": h_T, "dx": dx, "dh_0": dh_0, **grads}
+def by_mirror(mirror, params, x, state, dh, dstate_T, mask=None):
+    """The same by the mirror, which takes the parameters by their names."""
+    mirror.load_state_dict({key: torch.from_numpy(value) for key, value in params.items()})
+    x, state = leaf(x), mapped(leaf, state)
+    h, state_T = mirror(x, state, None if mask is None else torch.from_numpy(mask))
+    ends, upstream = flat(state_T, "end"), [dh, *flat(dstate_T).values()]
+    torch.autograd.backward([h, *ends.values()], [torch.from_numpy(a) for a in upstream])
+    dstate = {key: a.grad for key, a in flat(state, "dstate").items()}
+    grads = {key: value.grad for key, value in mirror.named_parameters()}
+    return {"h": h, **ends, "dx": x.grad, **dstate, **grads}
 
 
-def by_mirror(params, x, state, dh, dh_T, mask=None, activation="tanh"):
-    D, H = params["W_xh"].shape[1], len(params["W_hh"])
-    model = RNN(D, H, activation, torch.from_numpy(x).dtype)
-    model.load_state_dict({key: torch.from_numpy(value) for key, value in params.items()})
-    x, state = leaf(x), leaf(state)
-    h, h_T = model(x, state, None if mask is None else torch.from_numpy(mask))
-    torch.autograd.backward([h, h_T], [torch.from_numpy(dh), torch.from_numpy(dh_T)])
-    grads = {key: value.grad for key, value in model.named_parameters()}
-    return {"h": h, "h_T": h_T, "dx": x.grad, "dh_0": state.grad, **grads}
+# Ours and torch's name of a parameter, without layer and direction.  torch has two biases always;
+# which of them is the one bias of ours does not matter.
+NAMES = {
+    "W_x": "weight_ih", "W_xh": "weight_ih", "W_h": "weight_hh", "W_hh": "weight_hh",
+    "b": "bias_ih", "b_x": "bias_ih", "b_h": "bias_hh",
+}  # fmt: skip
 
 
-def torch_rnn(params, activation):
-    """torch.nn.RNN with our weights as they are; its second bias is zero."""
-    H, D = params["W_xh"].shape
-    dtype = torch.from_numpy(params["W_xh"]).dtype
-    model = nn.RNN(D, H, nonlinearity=activation, batch_first=True, dtype=dtype)
-    names = {"weight_ih_l0": "W_xh", "weight_hh_l0": "W_hh", "bias_ih_l0": "b_h"}
-    weights = {theirs: torch.from_numpy(params[ours]) for theirs, ours in names.items()}
-    model.load_state_dict({**weights, "bias_hh_l0": torch.zeros(H, dtype=dtype)})
-    return model, names
+def torch_name(key):
+    """torch's name of our "1.W_x" (weight_ih_l1) or "backward.W_x" (weight_ih_l0_reverse)."""
+    *where, name = key.split(".")
+    layer = next((part for part in where if part.isdigit()), "0")
+    return f"{NAMES[name]}_l{layer}{'_reverse' if 'backward' in where else ''}"
 
 
-def by_torch(params, x, state, dh, dh_T, lengths=None, activation="tanh"):
-    model, names = torch_rnn(params, activation)
-    x, state = leaf(x), leaf(state)
+def torch_layer(make, params, dtype):
+    """A layer of torch.nn with our weights as they are; a bias that ours has not is zero."""
+    model = make(D, H, batch_first=True, dtype=torch.from_numpy(np.zeros(0, dtype)).dtype)
+    weights = {torch_name(key): torch.from_numpy(value) for key, value in params.items()}
+    zeros = {key: torch.zeros_like(a) for key, a in model.state_dict().items() if "bias" in key}
+    model.load_state_dict({**zeros, **weights})
+    return model
+
+
+def by_torch(make, params, x, state, dh, dstate_T, lengths=None):
+    """The same by torch.nn; the arrays of its state are stacked, (layers or directions, B, H)."""
+    model, x, start = torch_layer(make, params, x.dtype), leaf(x), mapped(leaf, state)
+    parts = list(flat(start).values())
+    stacked = torch.stack(parts)
+    if isinstance(model, nn.LSTM):
+        stacked = torch.stack(parts[::2]), torch.stack(parts[1::2])
     if lengths is None:
-        h, h_T = model(x, state[None])
+        h, last = model(x, stacked)
     else:
         packed = nn.utils.rnn.pack_padded_sequence(
             x, lengths, batch_first=True, enforce_sorted=False
         )
-        h, h_T = model(packed, state[None])
+        h, last = model(packed, stacked)
         h, _ = nn.utils.rnn.pad_packed_sequence(h, batch_first=True, total_length=x.shape[1])
-    h_T = h_T[0]
-    torch.autograd.backward([h, h_T], [torch.from_numpy(dh), torch.from_numpy(dh_T)])
-    grads = {ours: getattr(model, theirs).grad for theirs, ours in names.items()}
-    return {"h": h, "h_T": h_T, "dx": x.grad, "dh_0": state.grad, **grads}
+    if isinstance(model, nn.LSTM):
+        last = [a for pair in zip(*last, strict=True) for a in pair]
+    ends = dict(zip(flat(dstate_T, "end"), last, strict=True))
+    upstream = [dh, *flat(dstate_T).values()]
+    torch.autograd.backward([h, *ends.values()], [torch.from_numpy(a) for a in upstream])
+    grads = {key: getattr(model, torch_name(key)).grad for key in params}
+    dstate = {key: a.grad for key, a in flat(start, "dstate").items()}
+    return {"h": h, **ends, "dx": x.grad, **dstate, **grads}
+
+
+def arguments(name, dtype, seed=7):
+    """Parameters, inputs, initial state and upstream gradients of a module, none of them zero."""
+    drawn = problem(MODULES[name], (B, T, D, H), seed)[1:]
+
+    def cast(value):
+        if isinstance(value, dict):
+            return {key: cast(part) for key, part in value.items()}
+        return mapped(lambda a: a.astype(dtype), value)
+
+    return [cast(value) for value in drawn]
 
 
 @dtypes
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
-def test_rnn_is_torch(activation, dtype):
-    arguments = problem(dtype)
-    ours = by_hand(*arguments, activation=activation)
-    assert_same(ours, by_torch(*arguments, activation=activation))
+@pytest.mark.parametrize("name", REFERENCES)
+def test_a_module_is_torch(name, dtype):
+    """With torch's weights without transposition: forward, final state and every gradient."""
+    given = arguments(name, dtype)
+    assert_same(by_hand(MODULES[name], *given), by_torch(REFERENCES[name], *given))
 
 
 @dtypes
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
-def test_rnn_is_its_mirror(activation, masked, dtype):
-    arguments = problem(dtype)
-    mask = np.random.default_rng(2).random((B, T)) < 0.6 if masked else None
-    assert mask is None or 0 < mask.sum() < mask.size
-    ours = by_hand(*arguments, mask, activation)
-    assert_same(ours, by_mirror(*arguments, mask, activation))
+@pytest.mark.parametrize("name", MIRRORS)
+def test_a_module_is_its_mirror(name, masked, dtype):
+    given = arguments(name, dtype)
+    mask = (HOLES if name in CELLS else PADDING) if masked else None
+    mirror = MIRRORS[name](D, H, dtype=torch.from_numpy(given[1]).dtype)
+    assert_same(by_hand(MODULES[name], *given, mask), by_mirror(mirror, *given, mask))
+
+
+def test_every_module_and_every_model_has_a_mirror():
+    assert MIRRORS.keys() == MODULES.keys()
+    assert MODEL_MIRRORS.keys() == MODELS.keys()
+    assert 0 < HOLES.sum() < HOLES.size
 
 
 @dtypes
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
-def test_mask_is_a_packed_sequence(activation, dtype):
+@pytest.mark.parametrize("name", REFERENCES)
+def test_mask_is_a_packed_sequence(name, dtype):
     """torch leaves zeros in the outputs behind a row's end where ours carry the state."""
-    params, x, state, dh, dh_T = problem(dtype)
-    lengths = np.array([2, T, 3])
-    mask = np.arange(T) < lengths[:, None]
-    dh *= mask[:, :, None]
-    ours = by_hand(params, x, state, dh, dh_T, mask, activation)
-    behind = ours["h"][~mask]
-    np.testing.assert_array_equal(behind, np.repeat(ours["h_T"], T - lengths, axis=0))
-    ours["h"] = ours["h"] * mask[:, :, None]
-    assert_same(ours, by_torch(params, x, state, dh, dh_T, lengths, activation))
+    params, x, state, dh, dstate_T = arguments(name, dtype)
+    dh *= PADDING[:, :, None]
+    ours = by_hand(MODULES[name], params, x, state, dh, dstate_T, PADDING)
+    ours["h"] = ours["h"] * PADDING[:, :, None]
+    assert_same(ours, by_torch(REFERENCES[name], params, x, state, dh, dstate_T, LENGTHS))
 
 
-def test_no_state_is_a_state_of_zeros():
-    params, x, *_ = problem(np.float64)
-    h, h_T, _ = rnn.forward(params, x)
-    theirs, last = torch_rnn(params, "tanh")[0](torch.from_numpy(x))
-    assert_same({"h": h, "h_T": h_T}, {"h": theirs, "h_T": last[0]})
-    mirror = RNN(D, H)
+@pytest.mark.parametrize("name", REFERENCES)
+def test_no_state_is_a_state_of_zeros(name):
+    params, x, *_ = arguments(name, np.float64)
+    h, _, _ = MODULES[name].forward(params, x)
+    theirs, _ = torch_layer(REFERENCES[name], params, x.dtype)(torch.from_numpy(x))
+    mirror = MIRRORS[name](D, H)
     mirror.load_state_dict({key: torch.from_numpy(value) for key, value in params.items()})
-    theirs, last = mirror(torch.from_numpy(x))
-    assert_same({"h": h, "h_T": h_T}, {"h": theirs, "h_T": last})
+    for outputs in (theirs, mirror(torch.from_numpy(x))[0]):
+        assert_same({"h": h}, {"h": outputs})
 
 
-def test_the_mirror_has_the_same_keys_and_shapes_and_range():
-    ours = rnn.init(np.random.default_rng(0), 40, 50)
-    theirs = RNN(40, 50).state_dict()
-    reference = nn.RNN(40, 50).state_dict()["weight_ih_l0"]
+@dtypes
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_is_its_mirror(name, masked, dtype):
+    """The loss, its gradients and the state, from a state that is not zero."""
+    mask = PADDING if masked else None
+    _, model, params, batch = model_problem(name, (B, T, D, H), 3, mask)
+    params = {key: value.astype(dtype) for key, value in params.items()}
+    state = mapped(lambda a: 0.5 * a + 0.1, model.loss_and_grads(params, batch)[2])
+    loss, grads, state_T = model.loss_and_grads(params, batch, state)
+
+    weights = {key: torch.from_numpy(value) for key, value in params.items()}
+    mirror = MODEL_MIRRORS[name](V=6, D=D, H=H, dtype=weights["readout.b"].dtype)
+    mirror.load_state_dict(weights)
+    real = None if mask is None else torch.from_numpy(mask)
+    inputs, targets = torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets)
+    logits, end = mirror(inputs, mapped(torch.from_numpy, state), real)
+    expected = torch_models.cross_entropy(logits, targets, real if targets.ndim == 2 else None)
+    expected.backward()
+    theirs = {key: value.grad for key, value in mirror.named_parameters()}
+    assert_same(
+        {"loss": np.array(loss, dtype), **grads, **flat(state_T)},
+        {"loss": expected, **theirs, **flat(end)},
+    )
+
+
+@pytest.mark.parametrize("name", MIRRORS)
+def test_a_mirror_has_the_same_keys_and_shapes_and_range(name):
+    ours = MODULES[name].init(np.random.default_rng(0), 40, 50)
+    theirs = MIRRORS[name](40, 50).state_dict()
     assert ours.keys() == theirs.keys()
     for key, value in ours.items():
         assert value.shape == tuple(theirs[key].shape)
         assert value.dtype == theirs[key].numpy().dtype == np.float64
-    for weights in (ours["W_xh"], theirs["W_xh"].numpy(), reference.numpy()):
-        assert 0.95 < np.abs(weights).max() * np.sqrt(50) <= 1 + 1e-6
+        if "W" in key:
+            for weights in (value, theirs[key].numpy()):
+                assert 0.95 < np.abs(weights).max() * np.sqrt(50) <= 1 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("module", "reference"), [(rnn, nn.RNN), (lstm, nn.LSTM), (gru, nn.GRU), (linear, nn.Linear)]
+)
+def test_weights_are_drawn_as_torch_draws_them(module, reference):
+    ours = module.init(np.random.default_rng(0), 60, 50)
+    theirs = reference(60, 50).state_dict()
+    first = next(iter(theirs))
+    most = np.abs(next(iter(ours.values()))).max()
+    assert most == pytest.approx(np.abs(theirs[first].numpy()).max(), rel=0.02)
 
 
 @dtypes

@@ -5,19 +5,31 @@ from itertools import islice, product
 
 import numpy as np
 import pytest
+from cells import CELLS, GATES, MODELS, MODULES, flat, mapped, model_problem, problem, variant
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqlib import decode, gradcheck, metrics, ngrams, optim, tasks, text
-from seqlib.scratch import embedding, linear, losses, ops, rnn
+from seqlib import decode, gradcheck, guessing, metrics, ngrams, optim, spectra, tasks, text
+from seqlib.scratch import (
+    dropout,
+    embedding,
+    gru,
+    gru_reset_before,
+    linear,
+    losses,
+    lstm,
+    lstm1997,
+    ops,
+    rnn,
+)
 from seqlib.scratch.models import LanguageModel, WindowModel
+from seqlib.scratch.stack import Stack
 from seqlib.train import train
 
 drawn = settings(derandomize=True, deadline=None, database=None, max_examples=25)
 seeds = st.integers(0, 2**32 - 1)
 # Sizes of 1 too: an axis of length 1 is where a copy silently becomes a view.
 sizes = st.tuples(*[st.integers(1, 6)] * 4)  # B, T, D, H
-activations = st.sampled_from(["tanh", "relu", "sigmoid"])
 
 
 def close(a, b):
@@ -38,13 +50,6 @@ def same(a, b):
     assert a.tobytes() == b.tobytes()
 
 
-def layer(size, seed):
-    """A random RNN layer with its inputs and upstream gradients, and its generator."""
-    (B, T, D, H), rng = size, np.random.default_rng(seed)
-    params, x, state = rnn.init(rng, D, H), rng.standard_normal((B, T, D)), normal(rng, B, H)
-    return rng, params, x, state, normal(rng, B, T, H), normal(rng, B, H)
-
-
 def normal(rng, *shape):
     return rng.standard_normal(shape)
 
@@ -55,128 +60,184 @@ def ends_with_padding(rng, B, T):
     return lengths, np.arange(T) < lengths[:, None]
 
 
-# The recurrent layer
+# Recurrent modules
 
 
+def run(module, params, x, state, dh, dstate_T, mask=None):
+    """All outputs of forward and backward by name, those of the parameters apart."""
+    h, state_T, cache = module.forward(params, x, state, mask)
+    dx, dstate, grads = module.backward(dh, dstate_T, cache)
+    return {"h": h, "dx": dx, **flat(state_T, "end"), **flat(dstate, "dstate")}, grads
+
+
+def all_same(a, b):
+    assert a.keys() == b.keys()
+    for key in a:
+        same(a[key], b[key])
+
+
+@pytest.mark.parametrize("name", CELLS)
 @drawn
-@given(size=sizes, seed=seeds, activation=activations, share=st.floats(0, 1), masked=st.booleans())
-def test_split_is_whole(size, seed, activation, share, masked):
-    B, T, D, H = size
+@given(size=sizes, seed=seeds, share=st.floats(0, 1), masked=st.booleans())
+def test_split_is_whole(name, size, seed, share, masked):
+    (B, T, D, H), cell = size, CELLS[name]
     T += 1
-    rng, params, x, state, dh, dh_T = layer((B, T, D, H), seed)
+    rng, params, x, state, dh, dstate_T = problem(cell, (B, T, D, H), seed)
     mask = rng.random((B, T)) < 0.6 if masked else None
     cut = 1 + round(share * (T - 2))
-    h, h_T, cache = rnn.forward(params, x, state, mask, activation)
+    h, state_T, cache = cell.forward(params, x, state, mask)
     first, second = (None, None) if mask is None else (mask[:, :cut], mask[:, cut:])
-    h_1, h_cut, cache_1 = rnn.forward(params, x[:, :cut], state, first, activation)
-    h_2, h_end, cache_2 = rnn.forward(params, x[:, cut:], h_cut, second, activation)
+    h_1, state_cut, cache_1 = cell.forward(params, x[:, :cut], state, first)
+    h_2, state_end, cache_2 = cell.forward(params, x[:, cut:], state_cut, second)
     close(np.concatenate([h_1, h_2], axis=1), h)
-    close(h_end, h_T)
+    all_close(flat(state_end), flat(state_T))
 
-    dx, dh_0, grads = rnn.backward(dh, dh_T, cache)
-    dx_2, dh_cut, grads_2 = rnn.backward(dh[:, cut:], dh_T, cache_2)
-    dx_1, dh_start, grads_1 = rnn.backward(dh[:, :cut], dh_cut, cache_1)
+    dx, dstate, grads = cell.backward(dh, dstate_T, cache)
+    dx_2, dstate_cut, grads_2 = cell.backward(dh[:, cut:], dstate_T, cache_2)
+    dx_1, dstate_start, grads_1 = cell.backward(dh[:, :cut], dstate_cut, cache_1)
     close(np.concatenate([dx_1, dx_2], axis=1), dx)
-    close(dh_start, dh_0)
+    all_close(flat(dstate_start), flat(dstate))
     all_close({key: grads_1[key] + grads_2[key] for key in grads}, grads)
 
 
+@pytest.mark.parametrize("name", CELLS)
 @drawn
-@given(size=sizes, seed=seeds, activation=activations, share=st.floats(0, 1))
-def test_causality(size, seed, activation, share):
+@given(size=sizes, seed=seeds, share=st.floats(0, 1))
+def test_causality(name, size, seed, share):
     """What comes at step t changes no output before t, not in one bit."""
-    rng, params, x, state, *_ = layer(size, seed)
+    rng, params, x, state, *_ = problem(CELLS[name], size, seed)
     t = round(share * (x.shape[1] - 1))
     changed = x.copy()
     changed[:, t:] += normal(rng, *changed[:, t:].shape) + 1
-    h, _, _ = rnn.forward(params, x, state, None, activation)
-    other, _, _ = rnn.forward(params, changed, state, None, activation)
+    h, _, _ = CELLS[name].forward(params, x, state)
+    other, _, _ = CELLS[name].forward(params, changed, state)
     same(other[:, :t], h[:, :t])
-    if activation != "relu":  # which may stay at zero
+    if name != "rnn, relu":  # which may stay at zero
         assert (other[:, t] != h[:, t]).any()
 
 
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in CELLS])
 @drawn
 @given(size=sizes, seed=seeds)
-def test_causality_of_the_language_model(size, seed):
-    (B, T, D, H), rng = size, np.random.default_rng(seed)
-    model, ids = LanguageModel(5, D, H), rng.integers(0, 5, (B, T))
-    params = model.init(rng)
+def test_both_ways(name, size, seed):
+    """Of the first layer read both ways: one half of the features sees the past, one the future."""
+    module, (_, T, _, H) = MODULES[name], size
+    rng, params, x, state, *_ = problem(module, size, seed)
+    t = rng.integers(T)
+    changed = x.copy()
+    changed[:, t] += 1
+    h, _, _ = module.forward(params, x, state)
+    other, _, _ = module.forward(params, changed, state)
+    if not isinstance(module, Stack):
+        same(other[:, :t, :H], h[:, :t, :H])
+        same(other[:, t + 1 :, H:], h[:, t + 1 :, H:])
+    for half in (slice(H), slice(H, None)):
+        assert (other[:, t, half] != h[:, t, half]).any()
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name.startswith("language")])
+@drawn
+@given(size=sizes, seed=seeds)
+def test_causality_of_a_language_model(name, size, seed):
+    _, model, params, (ids, _, _) = model_problem(name, size, seed)
     logits, _ = model.logits(params, ids)
-    for t in range(T):
+    for t in range(ids.shape[1]):
         changed = ids.copy()
-        changed[:, t:] = (changed[:, t:] + 1) % 5
+        changed[:, t:] = (changed[:, t:] + 1) % 6
         other, _ = model.logits(params, changed)
         same(other[:, :t], logits[:, :t])
         assert (other[:, t] != logits[:, t]).any()
 
 
-@pytest.mark.parametrize("filling", [0.0, -3.5, 1e300, np.inf, np.nan])
+@pytest.mark.parametrize("name", MODULES)
 @drawn
-@given(size=sizes, seed=seeds, activation=activations)
-def test_padding_changes_nothing(filling, size, seed, activation):
-    """Whatever stands in the padding, no bit of a real output, of h_T or of a gradient changes."""
-    rng, params, x, state, dh, dh_T = layer(size, seed)
+@given(size=sizes, seed=seeds, filling=st.sampled_from([0.0, -3.5, 1e300, np.inf, np.nan]))
+def test_padding_changes_nothing(name, size, seed, filling):
+    """Whatever stands in the padding, no bit of outputs, state or gradients changes."""
+    module = MODULES[name]
+    rng, params, x, state, dh, dstate_T = problem(module, size, seed)
     _, mask = ends_with_padding(rng, *x.shape[:2])
     dh *= mask[:, :, None]
-    h, h_T, cache = rnn.forward(params, x, state, mask, activation)
-    dx, dh_0, grads = rnn.backward(dh, dh_T, cache)
+    found, grads = run(module, params, x, state, dh, dstate_T, mask)
     filled = np.where(mask[:, :, None], x, filling)
-    other, other_T, cache = rnn.forward(params, filled, state, mask, activation)
-    other_dx, other_dh_0, other_grads = rnn.backward(dh, dh_T, cache)
-    same(other, h)
-    same(other_T, h_T)
-    same(other_dx, dx)
-    same(other_dh_0, dh_0)
-    for key in grads:
-        same(other_grads[key], grads[key])
-    assert not dx[~mask].any()
+    other, other_grads = run(module, params, filled, state, dh, dstate_T, mask)
+    all_same(other, found)
+    all_same(other_grads, grads)
+    assert not found["dx"][~mask].any()
 
 
+@pytest.mark.parametrize("name", MODULES)
 @drawn
-@given(size=sizes, seed=seeds, activation=activations)
-def test_a_padded_row_is_the_row_alone(size, seed, activation):
-    rng, params, x, state, dh, dh_T = layer(size, seed)
+@given(size=sizes, seed=seeds)
+def test_a_padded_row_is_the_row_alone(name, size, seed):
+    module = MODULES[name]
+    rng, params, x, state, dh, dstate_T = problem(module, size, seed)
     lengths, mask = ends_with_padding(rng, *x.shape[:2])
     dh *= mask[:, :, None]
-    h, h_T, cache = rnn.forward(params, x, state, mask, activation)
-    dx, dh_0, grads = rnn.backward(dh, dh_T, cache)
+    found, grads = run(module, params, x, state, dh, dstate_T, mask)
     total = dict.fromkeys(grads, 0.0)
     for b, n in enumerate(lengths):
         row = slice(b, b + 1)
-        alone, end, cache = rnn.forward(params, x[row, :n], state[row], None, activation)
-        close(h[row, :n], alone)
-        close(h_T[row], end)
-        alone_dx, alone_dh_0, alone_grads = rnn.backward(dh[row, :n], dh_T[row], cache)
-        close(dx[row, :n], alone_dx)
-        close(dh_0[row], alone_dh_0)
-        total = {key: total[key] + alone_grads[key] for key in total}
+        start, end = (mapped(lambda a, row=row: a[row], part) for part in (state, dstate_T))
+        alone, own = run(module, params, x[row, :n], start, dh[row, :n], end)
+        for key, a in alone.items():
+            close(found[key][row, :n] if key in ("h", "dx") else found[key][row], a)
+        total = {key: total[key] + own[key] for key in total}
     all_close(grads, total)
 
 
+@pytest.mark.parametrize("name", MODULES)
 @drawn
 @given(size=sizes, seed=seeds)
-def test_padding_of_a_language_model(size, seed):
-    """Ids and targets behind the end of a row do not matter; a target there may even be no id."""
-    (B, T, D, H), rng = size, np.random.default_rng(seed)
-    model = LanguageModel(5, D, H)
-    params, (lengths, mask) = model.init(rng), ends_with_padding(rng, B, T)
-    inputs, targets = rng.integers(0, 5, (B, T)), rng.integers(0, 5, (B, T))
+def test_a_mask_of_one_value(name, size, seed):
+    """All True is no mask; where a row is all False, nothing happens to its state."""
+    module = MODULES[name]
+    _, params, x, state, dh, dstate_T = problem(module, size, seed)
+    mask = np.ones(x.shape[:2], dtype=bool)
+    found, grads = run(module, params, x, state, dh, dstate_T)
+    other, other_grads = run(module, params, x, state, dh, dstate_T, mask)
+    all_same(other, found)
+    all_same(other_grads, grads)
+
+    mask[0] = False
+    found, grads = run(module, params, x * 0 + np.nan, state, dh, dstate_T, mask & False)
+    all_same({key: found[key] for key in flat(state, "end")}, flat(state, "end"))
+    assert not found["dx"].any()
+    assert not any(gradient.any() for gradient in grads.values())
+    found, _ = run(module, params, x, state, 0 * dh, dstate_T, mask)
+    for key, a in flat(dstate_T, "dstate").items():
+        same(found[key][0], a[0])
+
+
+@pytest.mark.parametrize("name", MODELS)
+@drawn
+@given(size=sizes, seed=seeds)
+def test_padding_of_a_model(name, size, seed):
+    """Ids and targets behind the end of a row do not matter; a target there may even be no id.
+
+    The loss is the mean over the real places, or over the rows, of the losses of the rows alone.
+    """
+    rng, model, params, batch = model_problem(name, size, seed)
+    lengths, mask = ends_with_padding(rng, *size[:2])
+    per_step = batch.targets.ndim == 2
+    inputs, targets, _ = batch
     loss, grads, state_T = model.loss_and_grads(params, text.Batch(inputs, targets, mask))
-    other = text.Batch(np.where(mask, inputs, 3), np.where(mask, targets, -100), mask)
+    behind = np.where(mask, targets, -100) if per_step else targets
+    other = text.Batch(np.where(mask, inputs, 3), behind, mask)
     other_loss, other_grads, other_state = model.loss_and_grads(params, other)
     assert other_loss == loss
-    same(other_state, state_T)
-    for key in grads:
-        close(other_grads[key], grads[key])  # the embedding's product adds in another order
+    all_same(flat(other_state), flat(state_T))
+    all_close(other_grads, grads)  # the embedding's product adds in another order
 
     alone, expected = [], dict.fromkeys(grads, 0.0)
     for b, n in enumerate(lengths):
-        row = text.Batch(inputs[b : b + 1, :n], targets[b : b + 1, :n])
-        row_loss, row_grads, row_state = model.loss_and_grads(params, row)
-        alone.append(row_loss * n / mask.sum())
-        expected = {key: expected[key] + row_grads[key] * n / mask.sum() for key in expected}
-        close(state_T[b], row_state[0])
+        row = slice(b, b + 1)
+        part = text.Batch(inputs[row, :n], targets[row, :n] if per_step else targets[row])
+        share = n / mask.sum() if per_step else 1 / len(lengths)
+        row_loss, row_grads, row_state = model.loss_and_grads(params, part)
+        alone.append(row_loss * share)
+        expected = {key: expected[key] + row_grads[key] * share for key in expected}
+        all_close(flat(mapped(lambda a, row=row: a[row], state_T)), flat(row_state))
     close(loss, sum(alone))
     all_close(grads, expected)
 
@@ -199,31 +260,162 @@ def test_losses_ignore_masked_places(filling):
         assert loss == pytest.approx(forward(a[mask], targets[mask])[0])
 
 
+@pytest.mark.parametrize("name", CELLS)
 @drawn
-@given(size=sizes, seed=seeds, activation=activations)
-def test_step_is_forward_of_one_step(size, seed, activation):
-    _, params, x, state, *_ = layer(size, seed)
-    h, h_T, _ = rnn.forward(params, x, state, None, activation)
+@given(size=sizes, seed=seeds, start=st.booleans())
+def test_step_is_forward_of_one_step(name, size, seed, start):
+    cell = CELLS[name]
+    _, params, x, state, *_ = problem(cell, size, seed)
+    state = state if start else None
+    h, state_T, _ = cell.forward(params, x, state)
     for t in range(x.shape[1]):
-        h_t, state = rnn.step(params, x[:, t], state, activation)
+        h_t, state = cell.step(params, x[:, t], state)
         close(h_t, h[:, t])
-        close(state, h_t)
-    close(state, h_T)
+    all_close(flat(state), flat(state_T))
+
+
+@pytest.mark.parametrize("name", MODULES)
+@drawn
+@given(size=sizes, seed=seeds)
+def test_what_a_module_returns_is_the_callers(name, size, seed):
+    """Writing into outputs or state leaves the cache alone, and so the gradients."""
+    module = MODULES[name]
+    _, params, x, state, dh, dstate_T = problem(module, size, seed)
+    h, state_T, cache = module.forward(params, x, state)
+    dx, dstate, grads = module.backward(dh, dstate_T, cache)
+    found = {"dx": dx, **flat(dstate), **grads}
+    kept = {key: a.copy() for key, a in found.items()}
+    for a in (h, *flat(state_T).values(), *found.values()):
+        a[:] = 99
+    dx, dstate, grads = module.backward(dh, dstate_T, cache)
+    all_same({"dx": dx, **flat(dstate), **grads}, kept)
+
+
+# What the gates are
+
+
+def gated(name, size, seed, **hold):
+    """Everything of a module, held or not, and the arguments that it was given."""
+    rng, *given = problem(MODULES[name], size, seed)
+    return rng, given, MODULES[name].forward(*given[:3], hold=hold)
+
+
+@pytest.mark.parametrize(("name", "gate"), [(name, gate) for name in GATES for gate in GATES[name]])
+@drawn
+@given(size=sizes, seed=seeds, value=st.floats(-1, 1))
+def test_a_held_gate_is_held(name, gate, size, seed, value):
+    module = MODULES[name]
+    rng, (params, x, state, *_), (h, _, cache) = gated(name, size, seed, **{gate: value})
+    assert (getattr(cache, gate) == value).all()
+    H, place = size[3], GATES[name].index(gate)
+    other = {key: a.copy() for key, a in params.items()}
+    for a in other.values():
+        rows = a[place * H : (place + 1) * H]
+        rows += normal(rng, *rows.shape)
+    same(module.forward(other, x, state, hold={gate: value})[0], h)
+    assert (module.forward(other, x, state)[0] != module.forward(params, x, state)[0]).any()
+    close(module.step(params, x[:, 0], state, hold={gate: value})[0], h[:, 0])
+
+
+def rows_of(params, name, gates):
+    """The rows of some gates, in that order, of all parameters of a module."""
+    return {
+        key: np.concatenate([np.split(a, len(GATES[name]))[GATES[name].index(g)] for g in gates])
+        for key, a in params.items()
+    }
 
 
 @drawn
-@given(size=sizes, seed=seeds, activation=activations)
-def test_what_a_layer_returns_is_the_callers(size, seed, activation):
-    """Writing into h or h_T leaves the cache alone, and so the gradients."""
-    _, params, x, state, dh, dh_T = layer(size, seed)
-    h, h_T, cache = rnn.forward(params, x, state, None, activation)
-    dx, dh_0, grads = rnn.backward(dh, dh_T, cache)
-    h[:], h_T[:] = 99, 99
-    other_dx, other_dh_0, other_grads = rnn.backward(dh, dh_T, cache)
-    same(other_dx, dx)
-    same(other_dh_0, dh_0)
-    for key in grads:
-        same(other_grads[key], grads[key])
+@given(size=sizes, seed=seeds)
+def test_without_forgetting_the_lstm_is_that_of_1997(size, seed):
+    _, given, _ = gated("lstm", size, seed)
+    params, *rest = given
+    found, grads = run(variant(lstm, hold={"f": 1.0}), params, *rest)
+    other, other_grads = run(lstm1997, rows_of(params, "lstm", "igo"), *rest)
+    all_close(other, found)
+    all_close(other_grads, rows_of(grads, "lstm", "igo"))
+
+
+@drawn
+@given(size=sizes, seed=seeds)
+def test_a_closed_cell_keeps_its_content(size, seed):
+    """Input gate shut, forget gate open: c and its gradient pass all steps without a change."""
+    held = variant(lstm, hold={"i": 0.0, "f": 1.0})
+    _, params, x, (h_0, c_0), dh, (_, dc_T) = problem(lstm, size, seed)
+    _, (_, c_T), cache = held.forward(params, x, (h_0, c_0))
+    same(c_T, c_0)
+    same(held.backward(0 * dh, (None, dc_T), cache)[1][1], dc_T)
+
+
+@drawn
+@given(size=sizes, seed=seeds)
+def test_a_gru_that_only_keeps(size, seed):
+    for name in ("gru", "gru_reset_before"):
+        _, (_, x, state, *_), (h, state_T, _) = gated(name, size, seed, z=1.0)
+        close(state_T, state)
+        close(h, np.repeat(state[:, None], x.shape[1], axis=1))
+
+
+@drawn
+@given(size=sizes, seed=seeds)
+def test_a_gru_without_gates_is_an_rnn(size, seed):
+    _, params, *rest = problem(gru, size, seed)
+    found, _ = run(variant(gru, hold={"r": 1.0, "z": 0.0}), params, *rest)
+    n = rows_of(params, "gru", "n")
+    elman = {"W_xh": n["W_x"], "W_hh": n["W_h"], "b_h": n["b_x"] + n["b_h"]}
+    all_close(found, run(rnn, elman, *rest)[0])
+
+
+def gru_of_the_paper(params, x, state, reset_before):
+    """The GRU with z as the share of the new, h = (1 - z) h + z n, step by step, row by row."""
+    (W_r, W_z, W_n), (U_r, U_z, U_n) = np.split(params["W_x"], 3), np.split(params["W_h"], 3)
+    (b_r, b_z, b_n), (d_r, d_z, d_n) = np.split(params["b_x"], 3), np.split(params["b_h"], 3)
+    h = np.empty((*x.shape[:2], len(W_r)))
+    for b, h_t in enumerate(state):
+        for t, x_t in enumerate(x[b]):
+            r = ops.sigmoid(W_r @ x_t + b_r + U_r @ h_t + d_r)
+            z = ops.sigmoid(W_z @ x_t + b_z + U_z @ h_t + d_z)
+            inner = U_n @ (r * h_t) + d_n if reset_before else r * (U_n @ h_t + d_n)
+            h_t = (1 - z) * h_t + z * np.tanh(W_n @ x_t + b_n + inner)
+            h[b, t] = h_t
+    return h
+
+
+@drawn
+@given(size=sizes, seed=seeds)
+def test_to_swap_z_is_to_rename_it(size, seed):
+    """1 - sigmoid(a) = sigmoid(-a): with z's weights negated, both forms are one function."""
+    _, (params, x, state, *_), (h, _, _) = gated("gru", size, seed)
+    H, renamed = size[3], {key: a.copy() for key, a in params.items()}
+    for a in renamed.values():
+        a[H : 2 * H] *= -1
+    close(gru_of_the_paper(renamed, x, state, reset_before=False), h)
+    assert np.abs(gru_of_the_paper(params, x, state, reset_before=False) - h).max() > 1e-6
+
+    b = params["b_x"] + params["b_h"]
+    before, _, _ = gru_reset_before.forward(
+        {"W_x": params["W_x"], "W_h": params["W_h"], "b": b}, x, state
+    )
+    renamed |= {"b_x": renamed["b_x"] + renamed["b_h"], "b_h": 0 * renamed["b_h"]}
+    close(gru_of_the_paper(renamed, x, state, reset_before=True), before)
+
+
+def test_where_the_reset_gate_stands_matters():
+    """Before the product or after it: two functions, unless every r is one."""
+    _, params, x, state, *_ = problem(gru, (20, 10, 5, 16), 0)
+    joint = {
+        "W_x": params["W_x"],
+        "W_h": params["W_h"],
+        "b": params["b_x"],
+    }
+    after = params | {"b_h": 0 * params["b_h"]}
+    difference = gru.forward(after, x, state)[0] - gru_reset_before.forward(joint, x, state)[0]
+    assert np.abs(difference).max() > 0.1
+    held = {"hold": {"r": 1.0}}
+    close(
+        gru.forward(after, x, state, **held)[0],
+        gru_reset_before.forward(joint, x, state, **held)[0],
+    )
 
 
 # Inputs are never changed
@@ -250,17 +442,27 @@ def test_frozen_arrays_refuse():
             array += 1
 
 
+@pytest.mark.parametrize("name", MODULES)
 @drawn
-@given(size=sizes, seed=seeds, activation=activations)
-def test_layers_change_no_input(size, seed, activation):
-    (B, T, D, H), rng = size, np.random.default_rng(seed)
-    params, x, state, dh, dh_T = frozen(layer(size, seed)[1:])
-    mask = frozen(ends_with_padding(rng, B, T)[1])
-    for m in (None, mask):
-        h, _, cache = rnn.forward(params, x, state, m, activation)
-        assert rnn.backward(dh, dh_T, frozen(cache))[0].shape == x.shape
-    rnn.step(params, x[:, 0], state, activation)
+@given(size=sizes, seed=seeds)
+def test_recurrent_modules_change_no_input(name, size, seed):
+    module, rng = MODULES[name], np.random.default_rng(seed)
+    params, x, state, dh, dstate_T = frozen(problem(module, size, seed)[1:])
+    for mask in (None, frozen(ends_with_padding(rng, *x.shape[:2])[1])):
+        _, _, cache = module.forward(params, x, state, mask)
+        assert module.backward(dh, dstate_T, frozen(cache))[0].shape == x.shape
+    if name in CELLS:
+        module.step(params, x[:, 0], state)
 
+
+@drawn
+@given(size=sizes, seed=seeds)
+def test_layers_change_no_input(size, seed):
+    (B, T, D, H), rng = size, np.random.default_rng(seed)
+    x, h = frozen(normal(rng, B, T, D)), normal(rng, B, T, H)
+    mask = frozen(ends_with_padding(rng, B, T)[1])
+    y, cache = dropout.forward(x, 0.5, rng)
+    dropout.backward(frozen(y), frozen(cache))
     readout = frozen(linear.init(rng, H, 5))
     logits, cache = linear.forward(readout, frozen(h))
     linear.backward(frozen(logits), frozen(cache))
@@ -283,6 +485,9 @@ def test_training_and_decoding_change_no_input(size, seed):
     (B, T, D, H), rng = size, np.random.default_rng(seed)
     model = LanguageModel(5, D, H)
     params, state = frozen(model.init(rng)), frozen(normal(rng, B, H))
+    for name in MODELS:
+        _, other, weights, batch = model_problem(name, size, seed, ends_with_padding(rng, B, T)[1])
+        other.loss_and_grads(frozen(weights), frozen(batch))
     ids = frozen(rng.integers(0, 5, (B, T + 1)))
     batch = frozen(text.Batch(ids[:, :-1], ids[:, 1:], ends_with_padding(rng, B, T)[1]))
     _, grads, _ = model.loss_and_grads(params, batch, state)
@@ -482,14 +687,15 @@ def test_models_step_as_they_score(seed, window, T):
     rng = np.random.default_rng(seed)
     ids = rng.integers(0, 5, (2, T + 3))
 
-    model = LanguageModel(5, 3, 4)
-    params = model.init(rng)
-    whole, state_T = model.logits(params, ids)
-    state = model.start(params, ids[:, :T])
-    for t in range(T, T + 3):
-        logits, state = model.step(params, ids[:, t], state)
-        close(logits, whole[:, t])
-    close(state, state_T)
+    for cell in CELLS.values():
+        model = LanguageModel(5, 3, 4, cell)
+        params = model.init(rng)
+        whole, state_T = model.logits(params, ids)
+        state = model.start(params, ids[:, :T])
+        for t in range(T, T + 3):
+            logits, state = model.step(params, ids[:, t], state)
+            close(logits, whole[:, t])
+        all_close(flat(state), flat(state_T))
 
     model = WindowModel(5, 3, 4, window)
     params = model.init(rng)
@@ -671,154 +877,153 @@ def test_ngrams(V, order, seed, N):
     assert model.size == len({tuple(padded[i - n : i + 1]) for n in range(order) for i in places})
 
 
-# Tasks
+# Gradient flow
 
 
-def paths(grammar, state, p=1.0, words=""):
-    """Every sentence of a finite grammar with its probability, path by path."""
-    if state is None:
-        yield words, p
-        return
-    for q, piece, following in grammar.arcs[state]:
-        yield from paths(grammar, following, p * q, words + piece)
+def sequence(name, T, D, H, seed):
+    """A cell with one row: its parameters, x (T, D) and a state."""
+    _, params, x, state, _, dstate_T = problem(CELLS[name], (1, T, D, H), seed)
+    return params, x[0], state, dstate_T
 
 
-def test_agreement_grammar_by_enumeration():
-    grammar = tasks.agreement_grammar()
-    sentences, p = zip(*paths(grammar, grammar.start), strict=True)
-    assert grammar.sentences() == pytest.approx(dict(zip(sentences, p, strict=True)), abs=1e-15)
-    p = np.array(p)
-    assert len(set(sentences)) == len(sentences)  # one path for each string
-    assert len(sentences) == 12 * (3 + 3 * 3 + 12 * 2 * 3)  # plain, with an adverb, with a clause
-    assert p.sum() == pytest.approx(1, abs=1e-12)
-    assert grammar.entropy() == pytest.approx(-(p * np.log(p)).sum(), abs=1e-12)
-    mean_length = (p * [len(s) for s in sentences]).sum()
-    assert grammar.mean_length() == pytest.approx(mean_length, abs=1e-12)
-    assert grammar.entropy_rate() == pytest.approx(grammar.entropy() / mean_length)
-    examples = "the cat runs.", "the cats never sleep.", "the cat that the dogs see sleeps."
-    assert {f"{example}\n" for example in examples} < set(sentences)
-    assert all(s.endswith(".\n") and s.count("\n") == 1 for s in sentences)
-    for sentence in sentences:  # the last verb agrees with the first noun
-        words = sentence.split()
-        assert words[-1].removesuffix(".").endswith("s") != words[1].endswith("s")
+@pytest.mark.parametrize("name", CELLS)
+@drawn
+@given(size=sizes, seed=seeds)
+def test_products_are_backpropagation(name, size, seed):
+    """dstate_T times the product of k Jacobians is what reaches the state k steps before."""
+    _, T, D, H = size
+    params, x, state, dstate_T = sequence(name, T, D, H, seed)
+    J = spectra.jacobians(CELLS[name], params, x, state)
+    P = spectra.products(J)
+    end = spectra.as_rows(dstate_T)
+    reached = spectra.state_gradients(CELLS[name], params, x[None], dstate_T, state)
+    assert reached.shape == (T + 1, 1, J.shape[1])
+    close(np.stack([end @ p for p in P]), reached)
+    norms = spectra.gradient_norms(CELLS[name], params, x[None], dstate_T, state)
+    close(norms, np.sqrt((reached**2).sum(axis=-1)))
+
+    cache = CELLS[name].forward(params, x[None], state)[2]
+    _, dstate, _ = CELLS[name].backward(None, dstate_T, cache)
+    close(reached[-1], spectra.as_rows(dstate))
+    for t in range(T):  # each Jacobian is that of its own step
+        close(J[t], spectra.jacobian(CELLS[name], params, x[t : t + 1], state)[0])
+        state = CELLS[name].forward(params, x[None, t : t + 1], state)[1]
+    zeros = mapped(np.zeros_like, state)
+    same(
+        spectra.jacobians(CELLS[name], params, x),
+        spectra.jacobians(CELLS[name], params, x, zeros),
+    )
 
 
-def test_surprisal():
-    """Costs add up to a sentence's; after any beginning, what can follow has probability one."""
-    grammar = tasks.agreement_grammar()
-    exact = dict(paths(grammar, grammar.start))
-    costs = dict(zip(exact, grammar.surprisal(list(exact)), strict=True))
-    followers = defaultdict(dict)
-    for sentence, nats in costs.items():
-        assert nats.shape == (len(sentence),)
-        assert nats.sum() == pytest.approx(-np.log(exact[sentence]))
-        for t, (character, cost) in enumerate(zip(sentence, nats, strict=True)):
-            followers[sentence[:t]].setdefault(character, cost)
-            assert followers[sentence[:t]][character] == pytest.approx(cost)
-    for choices in followers.values():
-        assert sum(np.exp(-cost) for cost in choices.values()) == pytest.approx(1)
-    mean = sum(exact[sentence] * nats.sum() for sentence, nats in costs.items())
-    assert mean == pytest.approx(grammar.entropy())
-    assert followers["the cat"]["s"] == pytest.approx(np.log(2))  # as many plurals as singulars
+def matrices(seed, N, S):
+    return normal(np.random.default_rng(seed), N, S, S)
 
 
-def loop(again):
-    return tasks.Grammar({"s": ((again, "ab", "s"), (1 - again, ".", None))}, "s")
+def with_eigenvalues(rng, eigenvalues):
+    """A matrix that is far from normal, with the given eigenvalues, real ones or a complex pair."""
+    V = normal(rng, len(eigenvalues), len(eigenvalues)) + 2 * np.eye(len(eigenvalues))
+    return V @ np.diag(eigenvalues) @ np.linalg.inv(V)
 
 
 @drawn
-@given(st.floats(0.05, 0.9))
-def test_a_grammar_with_a_loop(again):
-    """A geometric number of rounds: visits, length and entropy in closed form."""
-    grammar, rounds = loop(again), again / (1 - again)
-    choice = -again * np.log(again) - (1 - again) * np.log(1 - again)
-    assert grammar.visits()["s"] == pytest.approx(1 / (1 - again))
-    assert grammar.mean_length() == pytest.approx(2 * rounds + 1)
-    assert grammar.entropy() == pytest.approx(choice / (1 - again))
-
-
-@pytest.mark.parametrize("grammar", [tasks.agreement_grammar(), loop(0.6)])
-def test_entropy_by_sampling(grammar):
-    """The mean of -log p over samples is the entropy, within five standard errors."""
-    sentences, log_p = grammar.sample(np.random.default_rng(0), 4000)
-    nats, lengths = -np.array(log_p), np.array([len(s) for s in sentences])
-    for values, expected in [(nats, grammar.entropy()), (lengths, grammar.mean_length())]:
-        assert abs(values.mean() - expected) < 5 * values.std() / np.sqrt(len(values))
-    if len(grammar.arcs) > 1:
-        exact = dict(paths(grammar, grammar.start))
-        close(nats, [-np.log(exact[s]) for s in sentences])
-
-
-def check_pronouns(batch, least, most):
-    for b in range(len(batch.inputs)):
-        real = batch.mask[b]
-        assert not real[real.sum() :].any()
-        ids = [*batch.inputs[b][real], batch.targets[b][real][-1]]
-        assert list(batch.targets[b][real]) == ids[1:]  # one word later
-        words = tasks.PRONOUN_WORDS.decode(ids)
-        name, pronoun = words[0], words[batch.position[b] + 1]
-        assert pronoun == ("he" if name in tasks.HE_NAMES else "she")
-        assert words.count("he") + words.count("she") == 1
-        assert words[batch.position[b]] == "and"
-        assert words[-1] == "."
-        assert batch.distance[b] == words.index(pronoun) - words.index(name)
-        assert least <= (batch.distance[b] - 6) / 4 <= most
-        assert (batch.distance[b] - 6) % 4 == 0
-        yield name, pronoun
+@given(seed=seeds, S=st.integers(1, 5), N=st.integers(1, 4))
+def test_singular_values(seed, S, N):
+    """Those that a matrix was built from, and its norm."""
+    rng = np.random.default_rng(seed)
+    wanted = np.sort(np.exp(2 * normal(rng, N, S)))[:, ::-1]
+    U, V = (np.linalg.qr(normal(rng, N, S, S))[0] for _ in range(2))
+    found = spectra.singular_values(U @ (wanted[:, :, None] * V))
+    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12 * wanted.max())
+    A = matrices(seed, N, S)
+    close((spectra.singular_values(A) ** 2).sum(axis=1), (A**2).sum(axis=(1, 2)))
 
 
 @drawn
-@given(seed=seeds, B=st.integers(1, 20), least=st.integers(0, 3), more=st.integers(0, 3))
-def test_pronouns(seed, B, least, more):
-    phrases = least if more == 0 else (least, least + more)
-    batch = tasks.pronouns(np.random.default_rng(seed), B, phrases)
-    assert len(list(check_pronouns(batch, least, least + more))) == B
+@given(seed=seeds, r=st.floats(0.1, 3), angle=st.floats(0, 6))
+def test_spectral_radius(seed, r, angle):
+    rng = np.random.default_rng(seed)
+    rotation = r * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    triangle = np.triu(normal(rng, 2, 2))
+    expected = [r, np.abs(np.diag(triangle)).max()]
+    close(spectra.spectral_radius(np.stack([rotation, triangle])), expected)
 
 
 @drawn
-@given(seed=seeds, B=st.integers(1, 10), length=st.integers(1, 20))
-def test_windows_before_a_pronoun(seed, B, length):
-    batch = tasks.pronouns(np.random.default_rng(seed), B, (0, 2))
-    inputs, targets, mask = batch.windows(length, before=-1)
-    assert inputs.shape == (B, length)
-    assert mask is None
-    for b, place in enumerate(batch.position):
-        assert targets[b] == batch.targets[b, place]
-        padded = [-1] * length + list(batch.inputs[b, : place + 1])
-        assert list(inputs[b]) == padded[-length:]
+@given(seed=seeds, S=st.integers(1, 6), T=st.integers(1, 30), every=st.integers(1, 12))
+def test_lyapunov_exponents_of_any_matrices(seed, S, T, every):
+    """Together they are the mean growth of a volume; how often QR is taken does not matter."""
+    J = matrices(seed, T, S)
+    found = spectra.lyapunov(J, every)
+    assert (np.diff(found) <= 0).all()
+    np.testing.assert_allclose(found.sum(), np.linalg.slogdet(J)[1].mean(), rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(found, spectra.lyapunov(J, 1), rtol=1e-7, atol=1e-7)
 
 
-def test_pronouns_are_drawn_evenly():
-    batch = tasks.pronouns(np.random.default_rng(0), 4000, (0, 3))
-    names, kinds = map(Counter, zip(*check_pronouns(batch, 0, 3), strict=True))
-    assert set(names) == {*tasks.HE_NAMES, *tasks.SHE_NAMES}
-    assert all(abs(n - 250) < 5 * np.sqrt(250 * 15 / 16) for n in names.values())
-    assert abs(kinds["he"] - 2000) < 5 * np.sqrt(1000)
-    counts = Counter(batch.distance.tolist())
-    assert set(counts) == {6, 10, 14, 18}
-    assert all(abs(n - 1000) < 5 * np.sqrt(750) for n in counts.values())
+@drawn
+@given(seed=seeds, every=st.integers(1, 40))
+def test_lyapunov_exponents_of_a_known_system(seed, every):
+    """h_t = A h_{t-1}: the logarithms of the eigenvalues' sizes, up to a constant over T."""
+    rng, T = np.random.default_rng(seed), 4000
+    eigenvalues = np.array([1.25, -0.8, 0.5, 1e-3])
+    A = with_eigenvalues(rng, rng.permutation(eigenvalues))
+    found = spectra.lyapunov(np.repeat(A[None], T, axis=0), every)
+    np.testing.assert_allclose(found, np.log(np.abs(eigenvalues)), atol=20 / T)
+
+    scales = np.exp(normal(rng, 50, 4))  # diagonal ones, of another size at each step: exactly
+    found = spectra.lyapunov(scales[:, :, None] * np.eye(4), every)
+    close(found, np.sort(np.log(scales).mean(axis=0))[::-1])
+    turns = np.linalg.qr(normal(rng, 50, 4, 4))[0]
+    np.testing.assert_allclose(spectra.lyapunov(turns, every), 0, atol=1e-12)
 
 
-def test_nothing_between_name_and_pronoun_tells_them_apart():
-    """The words between occur as often after men's names as after women's."""
-    batch = tasks.pronouns(np.random.default_rng(1), 4000, 2)
-    he = np.isin(batch.inputs[:, 0], tasks.PRONOUN_WORDS.encode(tasks.HE_NAMES))
-    for position in range(1, batch.position[0] + 1):
-        for word in np.unique(batch.inputs[:, position]):
-            here = batch.inputs[:, position] == word
-            if not here.all():
-                share = he[here].mean() - he[~here].mean()
-                assert abs(share) < 5 * 0.5 * np.sqrt(1 / here.sum() + 1 / (~here).sum())
+def test_lyapunov_exponents_of_a_linear_rnn():
+    """A relu network above its kink is linear: what its weights were built from comes out."""
+    rng, eigenvalues = np.random.default_rng(0), np.array([0.95, 0.7, 0.4])
+    W_hh = with_eigenvalues(rng, eigenvalues)
+    params = {"W_xh": np.zeros((3, 2)), "W_hh": W_hh, "b_h": (np.eye(3) - W_hh) @ np.full(3, 5.0)}
+    state = np.full((1, 3), 5.0)  # a fixed point
+    J = spectra.jacobians(CELLS["rnn, relu"], params, normal(rng, 500, 2), state)
+    close(J[-1], W_hh)
+    np.testing.assert_allclose(spectra.lyapunov(J), np.log(eigenvalues), atol=20 / 500)
+
+
+def test_exponents_where_a_product_underflows():
+    """After 500 steps the product is 0 in float64; its exponents are not lost."""
+    J = np.repeat(np.diag([0.1, 0.01])[None], 500, axis=0)
+    assert not spectra.products(J)[-1].any()
+    close(spectra.lyapunov(J), np.log([0.1, 0.01]))
+    lost = spectra.lyapunov(np.repeat(np.diag([2.0, 0.0])[None], 20, axis=0))
+    assert lost[0] == pytest.approx(np.log(2)) and lost[1] == -np.inf
+
+
+@drawn
+@given(f=st.floats(1e-6, 1 - 1e-9))
+def test_half_life(f):
+    assert f ** spectra.half_life(f) == pytest.approx(1 / 2)
+    same(spectra.half_life(np.array([0.0, 0.5, 1.0])), np.array([0, 1, np.inf]))
 
 
 # Seeds
 
 GENERATORS = {
-    "rnn": lambda rng: rnn.init(rng, 3, 4),
+    **{
+        f"module: {name}": lambda rng, m=module: m.init(rng, 3, 4)
+        for name, module in MODULES.items()
+    },
+    **{f"model: {name}": make(3, 4).init for name, (make, _, _) in MODELS.items()},
+    "dropout": lambda rng: dropout.forward(np.ones(50), 0.5, rng),
     "linear": lambda rng: linear.init(rng, 3, 4),
     "embedding": lambda rng: embedding.init(rng, 3, 4),
-    "language model": LanguageModel(5, 3, 4).init,
     "window model": WindowModel(5, 3, 4, 2).init,
+    "adding": lambda rng: tasks.adding(rng, 5, 6),
+    "latch": lambda rng: tasks.latch(rng, 20, 6, 0.1),
+    "copy": lambda rng: tasks.copy_memory(rng, 5, 3, 4),
+    "anbn": lambda rng: tasks.anbn(rng, 20, 9),
+    "reber": lambda rng: tasks.reber(rng, 5),
+    "reber stream": lambda rng: tasks.reber_stream(rng, 5, 20),
+    "sentiment": lambda rng: tasks.sentiment(rng, 5),
+    "tagging": lambda rng: tasks.tagging(rng, 5),
+    "guesses": lambda rng: guessing.guess(rng, tasks.latch(rng, 20, 9)),
     "pronouns": lambda rng: tasks.pronouns(rng, 5, (0, 3)),
     "grammar": lambda rng: tasks.agreement_grammar().sample(rng, 5),
     "minibatches": lambda rng: list(
@@ -855,9 +1060,38 @@ def test_same_seed_same_bytes(name):
     assert content(make(np.random.default_rng(4))) != once
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_same_arguments_same_bytes(name):
+    """Nothing that a forward or backward pass leaves behind changes the next one."""
+    module = MODULES[name]
+    rng, *given = problem(module, (3, 5, 4, 6), 1)
+    mask = ends_with_padding(rng, 3, 5)[1]
+    once = content(run(module, *given, mask))
+    run(module, *problem(module, (2, 4, 4, 6), 2)[1:])
+    assert content(run(module, *given, mask)) == once
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_one_dtype_all_the_way(dtype):
     """Parameters of one dtype give outputs, states and gradients of it: nothing is promoted."""
+
+    def cast(value):
+        if isinstance(value, dict):
+            return {key: cast(part) for key, part in value.items()}
+        return mapped(lambda a: a.astype(dtype), value)
+
+    for name, module in MODULES.items():
+        rng, *given = problem(module, (2, 4, 3, 5), 0)
+        assert all(a.dtype == dtype for a in module.init(rng, 3, 5, dtype).values())
+        params, x, state, dh, dstate_T = map(cast, given)
+        for mask in (None, ends_with_padding(rng, 2, 4)[1]):
+            for start, end in ((state, dstate_T), (None, None)):
+                found, grads = run(module, params, x, start, dh, end, mask)
+                assert {a.dtype for a in (found | grads).values()} == {np.dtype(dtype)}, name
+        if name in CELLS:
+            h_t, state = module.step(params, x[:, 0])
+            assert {a.dtype for a in (h_t, *flat(state).values())} == {np.dtype(dtype)}, name
+
     rng, model = np.random.default_rng(0), LanguageModel(5, 3, 4)
     params, ids = model.init(rng, dtype), rng.integers(0, 5, (2, 4))
     _, mask = ends_with_padding(rng, 2, 4)
