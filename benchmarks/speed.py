@@ -1,12 +1,13 @@
-"""Forward and backward pass of the RNN against torch.nn.RNN and the usual ways of writing it.
+"""Forward and backward pass of RNN, LSTM and GRU against torch.nn and the usual ways to write them.
 
-python benchmarks/speed.py      a quarter of a minute; writes benchmarks/speed.json
+python benchmarks/speed.py      a minute; writes benchmarks/speed.json
 
 All in one thread and in turn, so that the ratios hold whatever else the machine does.
 """
 
 import subprocess
 import sys
+from typing import NamedTuple
 
 import record  # first: it sets one thread before NumPy is imported
 
@@ -14,20 +15,20 @@ import record  # first: it sets one thread before NumPy is imported
 import numpy as np
 import torch
 
-from seqlib.scratch import rnn
+from seqlib.scratch import gru, lstm, rnn
 
 torch.set_num_threads(1)
 
-# (B, T, D, H): the largest ratio to torch.nn.RNN wanted, repetitions
-SHAPES = {
-    (32, 100, 64, 128): (0.70, 60),
-    (64, 50, 128, 256): (0.90, 30),
-    (1, 1000, 64, 64): (0.25, 30),
-}
+# (B, T, D, H): repetitions
+SHAPES = {(32, 100, 64, 128): 40, (64, 50, 128, 256): 20, (1, 1000, 64, 64): 20}
 NOISE = 1.15
 
 
-def per_step_numpy(params, x, dh):
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
+def rnn_by_step(params, x, dh):
     """An RNN as it is often written: all products at every step, lists, gradients summed."""
     W_xh, W_hh, b_h = params["W_xh"], params["W_hh"], params["b_h"]
     B, T, _ = x.shape
@@ -47,28 +48,110 @@ def per_step_numpy(params, x, dh):
     return np.stack(h[1:], axis=1), dx, grads
 
 
-def seqlib_rnn(params, x, dh, mask=None):
-    h, _, cache = rnn.forward(params, x, None, mask)
-    dx, _, grads = rnn.backward(dh, None, cache)
+def lstm_by_step(params, x, dh):
+    """An LSTM written in the same way."""
+    W_x, W_h, b = params["W_x"], params["W_h"], params["b"]
+    (B, T, _), H = x.shape, W_h.shape[1]
+    h, c, gates = [np.zeros((B, H), x.dtype)], [np.zeros((B, H), x.dtype)], []
+    for t in range(T):
+        a = x[:, t] @ W_x.T + h[t] @ W_h.T + b
+        i, f, g, o = np.split(a, 4, axis=1)
+        i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+        c.append(f * c[t] + i * g)
+        h.append(o * np.tanh(c[t + 1]))
+        gates.append((i, f, g, o))
+    dx = np.zeros_like(x)
+    grads = {name: np.zeros_like(value) for name, value in params.items()}
+    dh_next, dc_next = np.zeros_like(h[0]), np.zeros_like(c[0])
+    for t in reversed(range(T)):
+        (i, f, g, o), tanh_c = gates[t], np.tanh(c[t + 1])
+        dh_t = dh[:, t] + dh_next
+        dc = dh_t * o * (1 - tanh_c**2) + dc_next
+        da = np.concatenate(
+            [
+                dc * g * i * (1 - i),
+                dc * c[t] * f * (1 - f),
+                dc * i * (1 - g**2),
+                dh_t * tanh_c * o * (1 - o),
+            ],
+            axis=1,
+        )
+        grads["W_x"] += da.T @ x[:, t]
+        grads["W_h"] += da.T @ h[t]
+        grads["b"] += da.sum(axis=0)
+        dx[:, t] = da @ W_x
+        dh_next, dc_next = da @ W_h, dc * f
+    return np.stack(h[1:], axis=1), dx, grads
+
+
+def gru_by_step(params, x, dh):
+    """A GRU written in the same way."""
+    W_x, W_h, b_x, b_h = params["W_x"], params["W_h"], params["b_x"], params["b_h"]
+    (B, T, _), H = x.shape, W_h.shape[1]
+    h, gates = [np.zeros((B, H), x.dtype)], []
+    for t in range(T):
+        from_x = np.split(x[:, t] @ W_x.T + b_x, 3, axis=1)
+        from_h = np.split(h[t] @ W_h.T + b_h, 3, axis=1)
+        r, z = sigmoid(from_x[0] + from_h[0]), sigmoid(from_x[1] + from_h[1])
+        n = np.tanh(from_x[2] + r * from_h[2])
+        h.append((1 - z) * n + z * h[t])
+        gates.append((r, z, n, from_h[2]))
+    dx = np.zeros_like(x)
+    grads = {name: np.zeros_like(value) for name, value in params.items()}
+    dh_next = np.zeros_like(h[0])
+    for t in reversed(range(T)):
+        r, z, n, inner = gates[t]
+        dh_t = dh[:, t] + dh_next
+        dn = dh_t * (1 - z) * (1 - n**2)
+        dr, dz = dn * inner * r * (1 - r), dh_t * (h[t] - n) * z * (1 - z)
+        da_x = np.concatenate([dr, dz, dn], axis=1)
+        da_h = np.concatenate([dr, dz, dn * r], axis=1)
+        grads["W_x"] += da_x.T @ x[:, t]
+        grads["W_h"] += da_h.T @ h[t]
+        grads["b_x"] += da_x.sum(axis=0)
+        grads["b_h"] += da_h.sum(axis=0)
+        dx[:, t] = da_x @ W_x
+        dh_next = da_h @ W_h + dh_t * z
+    return np.stack(h[1:], axis=1), dx, grads
+
+
+class Contest(NamedTuple):
+    ours: object
+    by_step: object
+    layer: type
+    cell: type
+    targets: tuple  # the largest ratio to torch.nn wanted at each of SHAPES
+
+
+CONTESTS = {
+    "rnn": Contest(rnn, rnn_by_step, torch.nn.RNN, torch.nn.RNNCell, (0.70, 0.90, 0.25)),
+    "lstm": Contest(lstm, lstm_by_step, torch.nn.LSTM, torch.nn.LSTMCell, (1.50, 1.15, 3.00)),
+    "gru": Contest(gru, gru_by_step, torch.nn.GRU, torch.nn.GRUCell, (1.00, 1.00, 1.00)),
+}
+
+
+def seqlib_layer(module, params, x, dh, mask=None):
+    h, _, cache = module.forward(params, x, None, mask)
+    dx, _, grads = module.backward(dh, None, cache)
     return h, dx, grads
 
 
 def torch_layer(layer, params):
-    """A torch layer with our weights; of its two biases the second is zero."""
-    values = (params["W_xh"], params["W_hh"], params["b_h"], 0 * params["b_h"])
+    """A torch layer with our weights in our order; a bias that ours has not is zero."""
     with torch.no_grad():
-        for parameter, value in zip(layer.parameters(), values, strict=True):
+        for parameter, value in zip(layer.parameters(), params.values(), strict=False):
             parameter.copy_(torch.from_numpy(value))
+        for parameter in list(layer.parameters())[len(params) :]:
+            parameter.zero_()
     return layer
 
 
-def by_autograd(layer, outputs, x, dh):
+def by_autograd(layer, names, outputs, x, dh):
     """Run a torch layer forward and backward: its outputs, dx and grads."""
     layer.zero_grad()
     x.grad = None
     h = outputs(layer, x)
     h.backward(dh)
-    names = ("W_xh", "W_hh", "b_h")
     grads = {name: p.grad.numpy() for name, p in zip(names, layer.parameters(), strict=False)}
     return h.detach().numpy(), x.grad.numpy(), grads
 
@@ -78,31 +161,31 @@ def all_steps(layer, x):
 
 
 def cell_loop(cell, x):
-    h_t, h = None, []
+    state, h = None, []
     for t in range(x.shape[1]):
-        h_t = cell(x[:, t], h_t)
-        h.append(h_t)
+        state = cell(x[:, t], state)
+        h.append(state[0] if isinstance(state, tuple) else state)  # an LSTM's is (h, c)
     return torch.stack(h, dim=1)
 
 
-def alternatives(B, T, D, H):
-    """Five functions of no arguments that compute the same outputs and gradients."""
-    rng = np.random.default_rng(0)
+def alternatives(contest, B, T, D, H):
+    """Functions of no arguments that compute the same outputs and gradients."""
+    rng, module = np.random.default_rng(0), contest.ours
     x64, dh64 = rng.standard_normal((B, T, D)), rng.standard_normal((B, T, H))
-    params64 = rnn.init(rng, D, H)
+    params64 = module.init(rng, D, H)
     params = {name: value.astype(np.float32) for name, value in params64.items()}
     x, dh = x64.astype(np.float32), dh64.astype(np.float32)
     x_t, dh_t = torch.tensor(x, requires_grad=True), torch.tensor(dh)
-    layer = torch_layer(torch.nn.RNN(D, H, batch_first=True), params)
-    cell = torch_layer(torch.nn.RNNCell(D, H), params)
-    mask = np.ones((B, T), dtype=bool)
+    layer = torch_layer(contest.layer(D, H, batch_first=True), params)
+    cell = torch_layer(contest.cell(D, H), params)
+    mask, names = np.ones((B, T), dtype=bool), list(params)
     return {
-        "torch.nn.RNN": lambda: by_autograd(layer, all_steps, x_t, dh_t),
-        "seqlib": lambda: seqlib_rnn(params, x, dh),
-        "seqlib, mask all True": lambda: seqlib_rnn(params, x, dh, mask),
-        "NumPy by step, float64": lambda: per_step_numpy(params64, x64, dh64),
-        "NumPy by step, float32": lambda: per_step_numpy(params, x, dh),
-        "torch.nn.RNNCell in a loop": lambda: by_autograd(cell, cell_loop, x_t, dh_t),
+        "torch.nn": lambda: by_autograd(layer, names, all_steps, x_t, dh_t),
+        "seqlib": lambda: seqlib_layer(module, params, x, dh),
+        "seqlib, mask all True": lambda: seqlib_layer(module, params, x, dh, mask),
+        "NumPy by step, float64": lambda: contest.by_step(params64, x64, dh64),
+        "NumPy by step, float32": lambda: contest.by_step(params, x, dh),
+        "torch cells in a loop": lambda: by_autograd(cell, names, cell_loop, x_t, dh_t),
     }
 
 
@@ -146,29 +229,50 @@ print(*(int(name in sys.modules) for name in ("torch", "matplotlib")))
     }
 
 
+COLUMNS = {
+    "seqlib": "seqlib",
+    "seqlib, mask all True": "with mask",
+    "NumPy by step, float64": "by step, 64",
+    "NumPy by step, float32": "by step, 32",
+    "torch cells in a loop": "torch cells",
+}
+
+
+def row_of(name, shape, target, repetitions):
+    """One layer at one shape: times of all alternatives, and their ratios to torch.nn."""
+    runs = alternatives(CONTESTS[name], *shape)
+    difference = largest_difference(runs)
+    seconds = record.interleaved(runs, repetitions)
+    ratios = {run: s / seconds["torch.nn"] for run, s in seconds.items()}
+    return {
+        "layer": name,
+        **dict(zip("BTDH", shape, strict=True)),
+        "largest_difference": difference,
+        "milliseconds": {run: round(1000 * s, 3) for run, s in seconds.items()},
+        "ratio_to_torch": {run: round(r, 3) for run, r in ratios.items()},
+        "mask_all_true": round(seconds["seqlib, mask all True"] / seconds["seqlib"], 3),
+        "target": target,
+        "reached": bool(ratios["seqlib"] <= target * NOISE),
+    }
+
+
 def main():
-    results = {"shapes": []}
-    for (B, T, D, H), (target, repetitions) in SHAPES.items():
-        runs = alternatives(B, T, D, H)
-        difference = largest_difference(runs)
-        seconds = record.interleaved(runs, repetitions)
-        ratios = {name: s / seconds["torch.nn.RNN"] for name, s in seconds.items()}
-        print(f"\nB {B}, T {T}, D {D}, H {H}: equal to {difference:.0e}; target {target}")
-        for name, ratio in ratios.items():
-            print(f"  {name:28} {1000 * seconds[name]:8.2f} ms {ratio:8.2f}")
-        reached = ratios["seqlib"] <= target * NOISE
-        print("  target reached" if reached else "  TARGET MISSED")
-        results["shapes"].append(
-            {
-                "B": B, "T": T, "D": D, "H": H,
-                "largest_difference": difference,
-                "milliseconds": {name: round(1000 * s, 3) for name, s in seconds.items()},
-                "ratio_to_torch": {name: round(r, 3) for name, r in ratios.items()},
-                "mask_all_true": round(seconds["seqlib, mask all True"] / seconds["seqlib"], 3),
-                "target": target,
-                "reached": bool(reached),
-            }
-        )  # fmt: skip
+    results = {"layers": []}
+    print("times torch.nn (1 = as fast; below 1 = faster), forward and backward pass")
+    heads = "".join(f"{head:>13}" for head in COLUMNS.values())
+    print(f"layer     B     T    D    H   torch.nn ms{heads}   target")
+    for name, contest in CONTESTS.items():
+        for (shape, repetitions), target in zip(SHAPES.items(), contest.targets, strict=True):
+            row = row_of(name, shape, target, repetitions)
+            results["layers"].append(row)
+            ratios = "".join(f"{row['ratio_to_torch'][run]:13.2f}" for run in COLUMNS)
+            sizes = "{:6}{:6}{:5}{:5}".format(*shape)
+            missed = "" if row["reached"] else "  MISSED"
+            print(
+                f"{name:5}{sizes}{row['milliseconds']['torch.nn']:14.2f}{ratios}"
+                f"{target:9.2f}{missed}",
+                flush=True,
+            )
     results["imports"] = {
         name: import_cost(name)
         for name in ("numpy", "seqlib", "seqlib.scratch.models, seqlib.train", "torch")
@@ -181,7 +285,7 @@ def main():
         "what": "forward and backward pass, gradients of x and of all parameters, one thread",
         "dtype": "float32, except where a name says float64",
         "seconds": "median CPU time of alternatives called in turn",
-        "repetitions": {" ".join(map(str, shape)): n for shape, (_, n) in SHAPES.items()},
+        "repetitions": {" ".join(map(str, shape)): n for shape, n in SHAPES.items()},
         "noise": NOISE,
         "seed": 0,
     }
