@@ -3,6 +3,8 @@
 The sizes are drawn all different; masks, states and upstream gradients are random and not zero.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from cells import (
@@ -23,6 +25,7 @@ from hypothesis import strategies as st
 from seqlib import gradcheck, omega, spectra
 from seqlib.scratch import dropout, embedding, linear, losses, rnn
 from seqlib.scratch.models import WindowModel
+from seqlib.scratch.stack import Stack
 from seqlib.text import Batch
 
 BOUND = 1e-6  # relative error
@@ -206,6 +209,28 @@ def test_dropout(size, seed, rate):
         return np.vdot(dropout.forward(x, rate, np.random.default_rng(seed))[0], dy)
 
     assert_gradients(loss, {"x": x}, {"x": dropout.backward(dy, cache)})
+
+
+class Dropping(NamedTuple):
+    """A stack with dropout that drops the same activations at each call."""
+
+    stack: Stack
+    seed: int
+
+    def forward(self, params, x, state=None, mask=None):
+        return self.stack.forward(params, x, state, mask, np.random.default_rng(self.seed))
+
+    def init(self, rng, D, H):
+        return self.stack.init(rng, D, H)
+
+    def backward(self, dh, dstate_T, cache):
+        return self.stack.backward(dh, dstate_T, cache)
+
+
+@few
+@given(size=sizes, seed=seeds, mask=masks)
+def test_dropout_between_layers(size, seed, mask):
+    assert_module(Dropping(Stack(rnn, layers=3, dropout=0.4), seed), size, seed, mask)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -490,19 +490,25 @@ def test_tagging(seed, B, count, most):
 
 @pytest.mark.parametrize("most", [1, 3])
 def test_tagging_baseline(most):
-    """The share of right answers of the two readers, in talks of one sentence."""
-    batch = tasks.tagging(np.random.default_rng(0), 4000, 1, most)
-    to_the_right, to_the_left, lengths = [], [], []
+    """The share of right answers of the two readers, over one talk of every kind."""
+    batch = tasks.tagging(np.random.default_rng(0), 500, 1, most)
+    kinds = {}  # the length of a talk and its tag, all equally likely
     for ids, targets, real in zip(*batch, strict=True):
         words = sentences.TAGGING_WORDS.decode(ids[real])
-        gender, mode = sentences.TAGS[targets[0]].split()
-        n = len(words)
-        lengths.append(n)
-        to_the_right.append((mode == "says") * (n - 1) + 1)  # knows the mark at the end alone
-        to_the_left.append((gender == "he") * (n - 1) + 1)  # knows the name at the beginning alone
-    expected = sentences.tagging_baseline(most)
-    for right in (to_the_right, to_the_left):  # a ratio of two means
-        assert as_expected(np.array(right) - expected * np.array(lengths), 0)
+        kinds[len(words), sentences.TAGS[targets[0]]] = words
+    assert len(kinds) == 4 * most
+    words = sum(length for length, _ in kinds)
+    for guess in ("says", "he"):  # a mark, or a name, that is known at the last word alone
+        right = sum(length if guess in tag.split() else 1 for length, tag in kinds)
+        assert sentences.tagging_baseline(most) == pytest.approx(right / words, rel=1e-12)
+
+
+def test_talks_are_drawn_evenly():
+    batch = tasks.tagging(np.random.default_rng(0), 4000, 1, 3)
+    for tag in range(4):
+        assert as_expected(batch.targets[:, 0] == tag, 1 / 4)
+    for games in (1, 2, 3):
+        assert as_expected(batch.mask.sum(axis=1) == 2 * games + 4, 1 / 3)
 
 
 # Weights found by guessing
