@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import threadpoolctl
 
 FOLDER = Path(__file__).parent
 
@@ -41,6 +42,7 @@ def write(name, recipe, results, **versions):
         "cpu_seconds": round(time.process_time(), 1),
         "date": datetime.date.today().isoformat(),
         "cpu": cpu_model(),
+        "blas": blas_kernels(),
         "versions": {"python": platform.python_version(), "numpy": np.__version__, **versions},
     }
     path = FOLDER / f"{name}.json"
@@ -55,3 +57,12 @@ def cpu_model():
             if line.startswith("model name"):
                 return line.split(":")[1].strip()
     return platform.processor() or platform.machine()
+
+
+def blas_kernels():
+    """The library that multiplies NumPy's matrices, and the kernels it chose for this CPU.
+
+    A library older than the CPU may not know it, and choose kernels of half its speed.
+    """
+    blas = [lib for lib in threadpoolctl.threadpool_info() if lib["user_api"] == "blas"]
+    return [f"{lib['internal_api']} {lib['version']}, {lib.get('architecture')}" for lib in blas]

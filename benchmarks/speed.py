@@ -2,7 +2,9 @@
 
 python benchmarks/speed.py      a minute; writes benchmarks/speed.json
 
-All in one thread and in turn, so that the ratios hold whatever else the machine does.
+All in one thread and in turn, so that the ratios hold whatever else the machine does.  They depend
+on the kernels of NumPy's BLAS, which the record names: where OpenBLAS does not know a new CPU with
+AVX-512 and falls back to "Haswell", OPENBLAS_CORETYPE=SkylakeX makes it use them.
 """
 
 import subprocess

@@ -209,6 +209,11 @@ LAYERS = [
     ("stack's rate", lambda: Stack(rnn, 2, 1.5).forward(STACK_PARAMS, X, rng=GENERATOR), [1.5]),
     ("skip reach", lambda: SkipRNN(0).init(GENERATOR, D, H), ["reach", 0]),
     (
+        "step both ways",
+        lambda: Stack(Bidirectional(rnn), 2).step(STACK_PARAMS, X[:, 0]),
+        ["Bidirectional", 1],
+    ),
+    (
         "both ways twice",
         lambda: Bidirectional(Bidirectional(rnn)).init(GENERATOR, D, H),
         [26, 13],

@@ -97,7 +97,10 @@ class Stack(NamedTuple):
         state  tuple of the layers' states; None means zeros
 
         Returns h_t (B, H) of the uppermost layer and the new state.
+        Raises ValueError if the cell has no step, because it also reads backward.
         """
+        if not hasattr(self.cell, "step"):
+            raise ValueError(f"{type(self.cell).__name__} reads all T steps; it cannot take 1")
         h_t, new = x_t, []
         for layer, before in enumerate(self._states(params, state)):
             h_t, after = self.cell.step(sub(params, str(layer)), h_t, before)
