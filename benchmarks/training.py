@@ -15,41 +15,15 @@ import record  # first: it sets one thread before NumPy is imported
 import numpy as np
 
 from seqlib import optim, tasks, train
-from seqlib.scratch import gru, linear, losses, lstm, models, ops
-from seqlib.scratch.params import prefixed, sub
+from seqlib.scratch import gru, losses, lstm, models, ops
 
 SEEDS = (0, 1, 2)
 CLIP = 1.0
 
 
-class Regressor(NamedTuple):
-    """A number from the state after the last step of a sequence of D numbers per step."""
-
-    D: int
-    H: int
-
-    def init(self, rng, dtype):
-        return {
-            **prefixed("cell", gru.init(rng, self.D, self.H, dtype)),
-            **prefixed("readout", linear.init(rng, self.H, 1, dtype)),
-        }
-
-    def answers(self, params, inputs):
-        _, h_T, ran = gru.forward(sub(params, "cell"), inputs)
-        y, read = linear.forward(sub(params, "readout"), h_T)
-        return y, (ran, read)
-
-    def loss_and_grads(self, params, batch, state=None, rng=None):
-        y, (ran, read) = self.answers(params, batch.inputs)
-        loss, compared = losses.squared_error_forward(y, batch.targets)
-        dh_T, readout = linear.backward(losses.squared_error_backward(compared), read)
-        _, _, cell = gru.backward(None, dh_T, ran)
-        return loss, {**prefixed("cell", cell), **prefixed("readout", readout)}, None
-
-
 def adding_error(model, params, batch):
     """The mean squared error of a batch of the adding problem."""
-    y, _ = model.answers(params, batch.inputs)
+    y = model.answers(params, batch.inputs)
     return losses.squared_error_forward(y, batch.targets)[0]
 
 
@@ -82,7 +56,7 @@ class Plan(NamedTuple):
 ILLEGAL, STEPS, SYMBOLS = 0.1, 100, 7
 PLANS = {
     "gru on adding": Plan(
-        model=Regressor(2, 64),
+        model=models.SeriesRegressor(2, 64, 1, gru),
         draw=lambda rng, B: tasks.adding(rng, B, STEPS, np.float32),
         score=adding_error,
         target=0.01,

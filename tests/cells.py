@@ -11,7 +11,13 @@ import numpy as np
 
 from seqlib.scratch import gru, gru_reset_before, lstm, lstm1997, rnn
 from seqlib.scratch.bidirectional import Bidirectional
-from seqlib.scratch.models import Classifier, LanguageModel, Tagger
+from seqlib.scratch.models import (
+    Classifier,
+    LanguageModel,
+    SeriesClassifier,
+    SeriesRegressor,
+    Tagger,
+)
 from seqlib.scratch.skip import SkipRNN
 from seqlib.scratch.stack import Stack
 from seqlib.text import Batch
@@ -49,7 +55,8 @@ MODULES = {
 }
 # The gates of those that have some, in the order in which their weights are stacked
 GATES = {"lstm": "ifgo", "lstm1997": "igo", "gru": "rzn", "gru_reset_before": "rzn"}
-# Models over 6 symbols, given D and H; the classes of a target; the axes of the targets
+# Models over 6 symbols or D numbers, given D and H; the classes of a target, None for 2 numbers;
+# the axes of the targets
 MODELS = {
     "language model": (lambda D, H: LanguageModel(6, D, H), 6, 2),
     "language model, lstm": (lambda D, H: LanguageModel(6, D, H, lstm), 6, 2),
@@ -64,6 +71,13 @@ MODELS = {
     ),
     "tagger": (lambda D, H: Tagger(6, D, H, 4), 4, 2),
     "tagger, bidirectional": (lambda D, H: Tagger(6, D, H, 4, Bidirectional(lstm)), 4, 2),
+    "series classifier": (lambda D, H: SeriesClassifier(D, H, 3, lstm), 3, 1),
+    "series regressor": (lambda D, H: SeriesRegressor(D, H, 2), None, 1),
+    "series regressor, bidirectional": (
+        lambda D, H: SeriesRegressor(D, H, 2, Bidirectional(gru)),
+        None,
+        1,
+    ),
 }
 
 
@@ -95,8 +109,11 @@ def model_problem(name, size, seed, mask=None):
     """A model, its parameters and a batch (B, T), and the generator that drew them."""
     (B, T, D, H), rng = size, np.random.default_rng(seed)
     make, classes, axes = MODELS[name]
-    model, inputs = make(D, H), rng.integers(0, 6, (B, T))
-    targets = rng.integers(0, classes, (B, T)[:axes])
+    model = make(D, H)
+    symbols = hasattr(model, "V")
+    inputs = rng.integers(0, 6, (B, T)) if symbols else rng.standard_normal((B, T, D))
+    places = (B, T)[:axes]
+    targets = rng.integers(0, classes, places) if classes else rng.standard_normal((*places, 2))
     return rng, model, model.init(rng), Batch(inputs, targets, mask)
 
 

@@ -31,7 +31,13 @@ from seqlib import (
 )
 from seqlib.scratch import dropout, embedding, linear, losses, lstm, params, rnn
 from seqlib.scratch.bidirectional import Bidirectional
-from seqlib.scratch.models import Classifier, LanguageModel, Tagger, WindowModel
+from seqlib.scratch.models import (
+    Classifier,
+    LanguageModel,
+    SeriesRegressor,
+    Tagger,
+    WindowModel,
+)
 from seqlib.scratch.skip import SkipRNN
 from seqlib.scratch.stack import Stack
 from seqlib.scratch.state import map_state, split_state
@@ -178,6 +184,11 @@ def classify(inputs=IDS, targets=IDS[:, 0], mask=None):
     return CLASSIFIER.loss_and_grads(CLASSIFIER_PARAMS, Batch(inputs, targets, mask))
 
 
+def regress(inputs=X, targets=X[:, 0, :2], mask=None):
+    model = SeriesRegressor(D, H, 2)
+    return model.loss_and_grads(model.init(GENERATOR), Batch(inputs, targets, mask))
+
+
 def tag(inputs=IDS, targets=IDS, mask=None):
     return TAGGER.loss_and_grads(TAGGER_PARAMS, Batch(inputs, targets, mask))
 
@@ -232,6 +243,9 @@ LAYERS = [
     ("classifier targets", lambda: classify(targets=IDS[:, 0] + 3), [3, 2]),
     ("classifier targets' shape", lambda: classify(targets=IDS), ["(2, 3)", "(2)"]),
     ("classifier mask", lambda: classify(mask=TRUE.T), ["(3, 2)", "(2, 3)"]),
+    ("regressor inputs", lambda: regress(inputs=zeros(B, T, 7)), [7, 11]),
+    ("regressor targets' shape", lambda: regress(targets=zeros(B)), ["(2,)", "(2, 2)"]),
+    ("regressor mask", lambda: regress(mask=TRUE.T), ["(3, 2)", "(2, 3)"]),
     ("classifier no steps", lambda: classify(inputs=IDS[:, :0]), [2, 0]),
     ("tagger ids", lambda: tag(inputs=IDS - 1), [-1, 16]),
     ("tagger targets", lambda: tag(targets=IDS + 5), [5, 4]),

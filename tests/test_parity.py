@@ -68,6 +68,11 @@ MODEL_MIRRORS = {
     "tagger, bidirectional": partial(
         torch_models.Tagger, tags=4, cell=partial(Bidirectional, cell=LSTM)
     ),
+    "series classifier": partial(torch_models.Series, answers=3, cell=LSTM),
+    "series regressor": partial(torch_models.Series, answers=2),
+    "series regressor, bidirectional": partial(
+        torch_models.Series, answers=2, cell=partial(Bidirectional, cell=GRU)
+    ),
 }
 LENGTHS = np.array([2, T, 3])
 PADDING = np.arange(T) < LENGTHS[:, None]
@@ -229,16 +234,22 @@ def test_a_model_is_its_mirror(name, masked, dtype):
     mask = PADDING if masked else None
     _, model, params, batch = model_problem(name, (B, T, D, H), 3, mask)
     params = {key: value.astype(dtype) for key, value in params.items()}
+    symbols = {"V": model.V} if hasattr(model, "V") else {}
+    if not symbols:
+        batch = batch._replace(inputs=batch.inputs.astype(dtype))
     state = mapped(lambda a: 0.5 * a + 0.1, model.loss_and_grads(params, batch)[2])
     loss, grads, state_T = model.loss_and_grads(params, batch, state)
 
     weights = {key: torch.from_numpy(value) for key, value in params.items()}
-    mirror = MODEL_MIRRORS[name](V=6, D=D, H=H, dtype=weights["readout.b"].dtype)
+    mirror = MODEL_MIRRORS[name](**symbols, D=D, H=H, dtype=weights["readout.b"].dtype)
     mirror.load_state_dict(weights)
     real = None if mask is None else torch.from_numpy(mask)
     inputs, targets = torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets)
-    logits, end = mirror(inputs, mapped(torch.from_numpy, state), real)
-    expected = torch_models.cross_entropy(logits, targets, real if targets.ndim == 2 else None)
+    answers, end = mirror(inputs, mapped(torch.from_numpy, state), real)
+    if MODELS[name][1] is None:
+        expected = nn.functional.mse_loss(answers, targets.to(answers.dtype))
+    else:
+        expected = torch_models.cross_entropy(answers, targets, real if targets.ndim == 2 else None)
     expected.backward()
     theirs = {key: value.grad for key, value in mirror.named_parameters()}
     assert_same(

@@ -80,6 +80,22 @@ class Classifier(nn.Module):
         return self.readout(ends), state_T  # (many-to-one)
 
 
+class Series(nn.Module):
+    """Answers for a whole series of numbers: logits, or numbers, from its last output."""
+
+    def __init__(self, D, H, answers, cell=RNN, dtype=torch.float64):
+        super().__init__()
+        self.H = H
+        self.cell = cell(D, H, dtype=dtype)
+        self.readout = Linear(width(self.cell, H), answers, dtype)
+
+    def forward(self, x, state=None, mask=None):
+        """The answers (B, answers) to the rows of x (B, T, D), and the state at the end."""
+        h, state_T = self.cell(x, state, mask)
+        ends = torch.cat([h[:, -1, : self.H], h[:, 0, self.H :]], dim=1)  # b ends at the first step
+        return self.readout(ends), state_T  # (many-to-one)
+
+
 class Tagger(nn.Module):
     """One answer for each symbol of a sequence."""
 

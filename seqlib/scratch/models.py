@@ -17,8 +17,16 @@ from seqlib.scratch import checks, embedding, linear, losses, rnn
 from seqlib.scratch.labelling import Classifier, Tagger
 from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.recurrent import run
+from seqlib.scratch.series import SeriesClassifier, SeriesRegressor
 
-__all__ = ["Classifier", "LanguageModel", "Tagger", "WindowModel"]
+__all__ = [
+    "Classifier",
+    "LanguageModel",
+    "SeriesClassifier",
+    "SeriesRegressor",
+    "Tagger",
+    "WindowModel",
+]
 
 
 class LanguageModel(NamedTuple):
