@@ -1,6 +1,7 @@
 """Explorables, figures and diagrams: what they draw, what a page gets, what they refuse."""
 
 import io
+import itertools
 import json
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-from seqlib import diagrams, plots, widgets
+from seqlib import diagrams, drawing, plots, widgets
 
 rng = np.random.default_rng(0)
 
@@ -260,7 +261,7 @@ def test_plots_draw_on_the_axes_given(name, ax):
     assert artists(ax) > 0
     assert ax.get_xlabel() or name == "activations"  # there the tokens say it
     assert ax.get_ylabel() or name == "bars"  # there the names say it
-    ax.figure.canvas.draw()
+    ax.figure.draw_without_rendering()
 
 
 def test_curves_show_every_seed_and_their_median(ax):
@@ -346,6 +347,9 @@ def test_blanks_and_dollars_are_readable_labels(ax):
         ),
         (lambda ax: diagrams.unrolled_rnn(9, 1, ax), "T is 9"),
         (lambda ax: diagrams.unrolled_rnn(3, 4, ax), "upto is 4.* 0 to 3"),
+        (lambda ax: diagrams.bptt_graph(0, 0, ax), "T is 0"),
+        (lambda ax: diagrams.bptt_graph(3, 4, ax), "back is 4.* 0 to 3"),
+        (lambda ax: diagrams.gradient_paths(9, ax), "reach is 9.* 1 to 8 steps"),
     ],
 )
 def test_plots_and_diagrams_refuse(wrong, message, ax):
@@ -360,26 +364,63 @@ def texts(ax):
     return [text.get_text() for text in ax.texts]
 
 
-@pytest.mark.parametrize(
-    ("draw", "names"),
-    [
-        (diagrams.feedforward_and_recurrent, ["$x$", "$x_t$", "$W_{xh}$", "$W_{hh}$", "$W_{hy}$"]),
-        (
-            lambda ax: diagrams.unrolled_rnn(3, 2, ax),
-            ["$h_0$", "$x_3$", r"$\hat{y}_3$", "$W_{hh}$"],
-        ),
-        (
-            diagrams.rnn_cell,
-            ["$h_{t-1}$", "$x_t$", "$W_{hh}$", "$W_{xh}$", "$b_h$", "tanh", "$h_t$"],
-        ),
-        (diagrams.task_shapes, ["one to many", "many to many, unaligned", "$h_5$"]),
-    ],
-)
-def test_diagrams_draw_and_name_their_parts(draw, names, ax):
-    assert draw(ax) is ax
+def partial(of, t, by, s):
+    return rf"$\dfrac{{\partial {of}_{t}}}{{\partial {by}_{s}}}$"
+
+
+DIAGRAMS = {  # name: the drawing, its height at 6.4 inches, names that stand in it
+    "feedforward_and_recurrent": (
+        diagrams.feedforward_and_recurrent, 3.2, ["$x$", "$x_t$", "$W_{xh}$", "$W_{hh}$"],
+    ),
+    "unrolled_rnn": (
+        lambda ax: diagrams.unrolled_rnn(3, 2, ax), 3.2, ["$h_0$", r"$\hat{y}_3$", "$W_{hh}$"],
+    ),
+    "unrolled_rnn, all": (
+        lambda ax: diagrams.unrolled_rnn(8, 8, ax), 3.2, ["$h_0$", "$x_8$", "$W_{hy}$"],
+    ),
+    "rnn_cell": (
+        diagrams.rnn_cell, 3.2, ["$h_{t-1}$", "$x_t$", "$W_{xh}$", "$b_h$", "tanh", "$h_t$"],
+    ),
+    "task_shapes": (diagrams.task_shapes, 4.4, ["many to many, unaligned", "$h_5$"]),
+    "bptt_graph": (
+        lambda ax: diagrams.bptt_graph(5, 5, ax), 3.2,
+        [r"$\mathcal{L}_1$", partial("h", 1, "h", 0)],
+    ),
+    "bptt_graph, all losses": (
+        lambda ax: diagrams.bptt_graph(6, 6, ax, all_losses=True), 2.6,
+        ["$x_6$", partial(r"\mathcal{L}", 1, "h", 1)],
+    ),
+    "gradient_paths": (
+        lambda ax: diagrams.gradient_paths(3, ax), 2.4,
+        ["$h_8$", "2 skips and 2 steps: 4 factors from $h_8$ to $h_0$"],
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(params=DIAGRAMS)
+def drawn(request):
+    draw, height, names = DIAGRAMS[request.param]
+    with style.context("seqlib.seqlib"):
+        ax = Figure(figsize=(6.4, height)).subplots()
+        assert draw(ax) is ax
+        ax.figure.draw_without_rendering()
+        yield ax, names
+
+
+def test_diagrams_draw_and_name_their_parts(drawn):
+    ax, names = drawn
     assert len(ax.patches) >= 10
     assert set(names) <= set(texts(ax))
-    ax.figure.canvas.draw()
+
+
+def test_text_lies_within_the_drawing_and_apart(drawn):
+    ax, _ = drawn
+    boxes = [(text.get_text(), text.get_window_extent()) for text in ax.texts]
+    for text, box in boxes:
+        assert ax.bbox.x0 <= box.x0 and box.x1 <= ax.bbox.x1, text
+        assert ax.bbox.y0 <= box.y0 and box.y1 <= ax.bbox.y1, text
+    for (one, first), (other, second) in itertools.combinations(boxes, 2):
+        assert not first.overlaps(second), (one, other)
 
 
 def test_unrolling_computes_one_more_step_at_a_time():
@@ -389,21 +430,30 @@ def test_unrolling_computes_one_more_step_at_a_time():
         assert {"$x_3$", "$h_3$"} <= set(texts(ax))  # pale, but there
 
 
-def test_text_lies_within_the_drawing():
-    for draw in (
-        diagrams.feedforward_and_recurrent,
-        diagrams.rnn_cell,
-        diagrams.task_shapes,
-        lambda ax: diagrams.unrolled_rnn(8, 8, ax),
-    ):
-        with style.context("seqlib.seqlib"):
-            figure = Figure(figsize=(6.4, 4.4 if draw is diagrams.task_shapes else 3.2))
-            ax = draw(figure.subplots())
-            figure.canvas.draw()
-            for text in ax.texts:
-                box = text.get_window_extent()
-                assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1, text.get_text()
-                assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1, text.get_text()
+def test_a_gradient_goes_one_more_step_back_at_a_time():
+    for back in range(4):
+        ax = diagrams.bptt_graph(3, back, Figure().subplots())
+        steps = [partial("h", t, "h", t - 1) for t in (1, 2, 3)]
+        assert [step in texts(ax) for step in steps] == [t > 3 - back for t in (1, 2, 3)]
+        assert [partial(r"\mathcal{L}", t, "h", t) in texts(ax) for t in (1, 2, 3)] == [0, 0, 1]
+        ax = diagrams.bptt_graph(3, back, Figure().subplots(), all_losses=True)
+        losses = [partial(r"\mathcal{L}", t, "h", t) in texts(ax) for t in (1, 2, 3)]
+        assert losses == [t >= 3 - back for t in (1, 2, 3)]
+
+
+def test_the_frames_of_an_explorable_do_not_jump():
+    for draw in (lambda back, ax: diagrams.bptt_graph(3, back, ax),
+                 lambda back, ax: diagrams.gradient_paths(back + 1, ax)):  # fmt: skip
+        frames = [draw(back, Figure().subplots()) for back in range(4)]
+        assert len({(ax.get_xlim(), ax.get_ylim()) for ax in frames}) == 1
+
+
+def test_the_shortest_way_back_takes_the_skips():
+    for reach, words in (1, "8 steps: 8 factors"), (4, "2 skips: 2 factors"), (8, "1 skip: 1 fact"):
+        ax = diagrams.gradient_paths(reach, Figure().subplots())
+        assert texts(ax)[-1].startswith(words)
+        back = [p for p in ax.patches if to_rgb(p.get_edgecolor()) == to_rgb(drawing.GRADIENT)]
+        assert len(back) == int(words.split(": ")[1][0])
 
 
 def test_import_seqlib_loads_no_matplotlib():

@@ -569,7 +569,13 @@ def test_a_mistake_with_the_mirror_is_named(name):
 # What an import loads
 
 SCRATCH = [module.name for module in pkgutil.iter_modules(seqlib.scratch.__path__)]
-PICTURES = {"plots", "diagrams", "widgets"}  # these need matplotlib or a notebook
+PICTURES = {
+    "plots",
+    "diagrams",
+    "drawing",
+    "gradient_diagrams",
+    "widgets",
+}  # these need matplotlib or a notebook
 LIGHT = [
     module.name
     for module in pkgutil.iter_modules(seqlib.__path__)
