@@ -28,34 +28,40 @@ class SentimentBatch(NamedTuple):
     mask: np.ndarray  # (B, T)
 
 
-def sentiment(rng, B, clauses=3):
+def sentiment(rng, B, clauses=3, negation=0.5):
     """Phrases of clauses that praise or blame; the verdict is that of most clauses.
 
     "i do not think the film was very good , the plot was not dull , the music was warm ."
 
     A clause praises or blames by one word, POSITIVE or NEGATIVE; each "not" before that word in the
     same clause turns it round, and reaches no further than the comma.  Beginnings "i do not think"
-    and "i think", "was not" and "was", and the word itself are drawn evenly, each for itself: a
-    model that does not see "not" is right with probability SENTIMENT_BASELINE, 1/2.  One that sees
-    the words without their order reaches `sentiment_baseline`.
+    and "i think", "was not" and "was", and the word itself are drawn each for itself.  Where all
+    are even, a model that does not see "not" is right with probability SENTIMENT_BASELINE, 1/2, and
+    one that sees the words without their order reaches `sentiment_baseline`.
 
-    B        phrases
-    clauses  odd, so that there is a majority
+    B         phrases
+    clauses   odd, so that there is a majority
+    negation  probability of each of the two "not" of a clause; where it is small, the word alone
+              tells something, and learning has a way to begin
 
-    Returns a SentimentBatch.  Raises ValueError if B is less than 1 or `clauses` not odd.
+    Returns a SentimentBatch.  Raises ValueError if B is less than 1, `clauses` not odd or
+    `negation` not from 0 to 1.
 
     >>> batch = sentiment(np.random.default_rng(0), B=1, clauses=1)
     >>> " ".join(SENTIMENT_WORDS.decode(batch.inputs[0]))
-    'i do not think the plot was not good .'
+    'i think the film was not fine .'
     >>> batch.targets
-    array([1])
+    array([0])
     """
     checks.sizes(B=B, clauses=clauses)
     odd("clauses", clauses)
+    if not 0 <= negation <= 1:
+        raise ValueError(f"negation is {negation}; a probability is from 0 to 1")
     phrases, targets = [], []
     for _ in range(B):
         phrase, positive = [], 0
-        for think_not, was_not, praise in rng.integers(0, 2, (clauses, 3)):
+        drawn = rng.random((clauses, 3)) < (negation, negation, 0.5)
+        for think_not, was_not, praise in drawn.astype(int):
             phrase += ["i", "do", "not", "think"] if think_not else ["i", "think"]
             phrase += ["the", rng.choice(SUBJECTS), "was"] + ["not"] * was_not
             phrase += list(rng.choice(DEGREES, rng.integers(0, 3)))
@@ -93,7 +99,7 @@ def verdict(words):
 
 
 def sentiment_baseline(clauses=3):
-    """The best accuracy on `sentiment` for a model that sees the words without their order.
+    """The best accuracy on even `sentiment` for a model that sees the words without their order.
 
     It knows how many of each word a phrase has, but not which clauses hold them.  Exact: it counts
     the phrases that share a bag of words.

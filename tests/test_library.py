@@ -322,6 +322,7 @@ INSTRUMENTS = [
     ("sentiment B", lambda: tasks.sentiment(GENERATOR, 0), ["B", 0]),
     ("sentiment clauses", lambda: tasks.sentiment(GENERATOR, 5, 4), ["clauses", 4]),
     ("sentiment no clauses", lambda: tasks.sentiment(GENERATOR, 5, 0), ["clauses", 0]),
+    ("sentiment negation", lambda: tasks.sentiment(GENERATOR, 5, negation=1.5), ["1.5", 0, 1]),
     ("sentiment baseline", lambda: sentiment.sentiment_baseline(2), ["clauses", 2]),
     ("verdict", lambda: sentiment.verdict("it was very .".split()), [0, 1]),
     ("verdict of two", lambda: sentiment.verdict("good bad .".split()), [2, 1]),

@@ -462,6 +462,19 @@ def test_sentiment_is_drawn_evenly():
     assert all(abs(n - 375) < 5 * np.sqrt(375 * 7 / 8) for n in choices.values())
 
 
+def test_sentiment_with_fewer_negations():
+    batch = tasks.sentiment(np.random.default_rng(0), 1000, 3, negation=0.2)
+    clauses = [
+        clause
+        for ids, real in zip(batch.inputs, batch.mask, strict=True)
+        for clause in clauses_of(sentiment.SENTIMENT_WORDS.decode(ids[real]))
+    ]
+    counts = Counter(negations for _, negations in clauses)
+    shares = {0: 0.8**2, 1: 2 * 0.8 * 0.2, 2: 0.2**2}
+    assert all(as_expected([n == k for _, n in clauses], shares[k]) for k in counts)
+    assert as_expected([praises for praises, _ in clauses], 1 / 2)
+
+
 # Tags
 
 
