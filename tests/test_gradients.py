@@ -21,6 +21,7 @@ from cells import (
 )
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from layers import cases, layer_problem
 
 from seqlib import gradcheck, omega, spectra
 from seqlib.scratch import dropout, embedding, linear, losses, rnn
@@ -231,6 +232,20 @@ class Dropping(NamedTuple):
 @given(size=sizes, seed=seeds, mask=masks)
 def test_dropout_between_layers(size, seed, mask):
     assert_module(Dropping(Stack(rnn, layers=3, dropout=0.4), seed), size, seed, mask)
+
+
+@cases
+@few
+@given(size=sizes, seed=seeds)
+def test_layer(name, kind, size, seed):
+    _, layer, dy = layer_problem(name, kind, size, seed)
+    gradients = layer.backward(dy, layer.forward()[1])
+
+    def loss(**arguments):
+        return np.vdot(layer.forward(**arguments)[0], dy)
+
+    arguments = {**layer.inputs, **({"params": layer.params} if layer.params else {})}
+    assert_gradients(loss, arguments, gradients)
 
 
 @pytest.mark.parametrize("name", MODELS)

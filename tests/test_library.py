@@ -29,7 +29,17 @@ from seqlib import (
     tasks,
     text,
 )
-from seqlib.scratch import dropout, embedding, linear, losses, lstm, params, rnn
+from seqlib.scratch import (
+    attention,
+    dropout,
+    embedding,
+    linear,
+    losses,
+    lstm,
+    params,
+    pooling,
+    rnn,
+)
 from seqlib.scratch.bidirectional import Bidirectional
 from seqlib.scratch.models import (
     Classifier,
@@ -331,6 +341,59 @@ INSTRUMENTS = [
     ("tagging games", lambda: tasks.tagging(GENERATOR, 5, most=0), ["most", 0]),
     ("tagging baseline", lambda: sentences.tagging_baseline(0), ["most", 0]),
 ]
+Q, K, VALUES = zeros(B, T, D), zeros(B, 5, D), zeros(B, 5, H)  # 3 queries, 5 positions
+
+
+ATTENTION = [
+    ("attention width", lambda: attention.forward(Q, zeros(B, 5, 7), VALUES), [7, 11]),
+    ("attention values", lambda: attention.forward(Q, K, zeros(B, 7, H)), [7, 5]),
+    ("attention batch", lambda: attention.forward(Q, zeros(7, 5, D), VALUES), [7, 2]),
+    ("attention axes", lambda: attention.forward(zeros(D), K, VALUES), [1, 2]),
+    ("attention to nothing", lambda: attention.forward(Q, K[:, :0], VALUES[:, :0]), [0, 1]),
+    ("attention dtypes", lambda: attention.forward(Q, floats_32(B, 5, D), VALUES), BOTH),
+    ("attention of integers", lambda: attention.forward(Q.astype(int), K, VALUES), ["int64"]),
+    ("attention bias dtype", lambda: attention.forward(Q, K, VALUES, None, floats_32(T, 5)), BOTH),
+    (
+        "attention bias",
+        lambda: attention.forward(Q, K, VALUES, None, zeros(5, T)),
+        ["(5, 3)", "(2, 3, 5)"],
+    ),
+    (
+        "attention mask",
+        lambda: attention.forward(Q, K, VALUES, np.ones((5, T), bool)),
+        ["(5, 3)", "(2, 3, 5)"],
+    ),
+    (
+        "attention mask's axes",
+        lambda: attention.forward(Q, K, VALUES, np.ones((1, B, T, 5), bool)),
+        ["(1, 2, 3, 5)", "(2, 3, 5)"],
+    ),
+    (
+        "attention mask dtype",
+        lambda: attention.forward(Q, K, VALUES, np.ones((T, 5))),
+        ["float64", "bool"],
+    ),
+    (
+        "attention dy",
+        lambda: attention.backward(zeros(B, T, 7), attention.forward(Q, K, VALUES)[1]),
+        ["(2, 3, 7)", "(2, 3, 13)"],
+    ),
+    ("causal mask", lambda: attention.causal_mask(0), ["T", 0]),
+    ("padding mask", lambda: attention.padding_mask(TRUE[0]), ["(3,)", "(any, any)"]),
+    ("padding mask dtype", lambda: attention.padding_mask(IDS), ["int64", "bool"]),
+    ("pooling values", lambda: pooling.forward(K, VALUES), ["(2, 5, 13)", "(2, 11, any)"]),
+    ("pooling dtypes", lambda: pooling.forward(zeros(B, T, 5), floats_32(B, 5, D)), BOTH),
+    (
+        "pooling mask",
+        lambda: pooling.forward(zeros(B, T, 5), VALUES, TRUE),
+        ["(2, 3)", "(2, 3, 5)"],
+    ),
+    (
+        "pooling dy",
+        lambda: pooling.backward(zeros(B, 7, H), pooling.forward(zeros(B, T, 5), VALUES)[1]),
+        ["(2, 7, 13)", "(2, 3, 13)"],
+    ),
+]
 RECURRENT = [row for name, module in MODULES.items() for row in wrong_inputs(name, module)]
 GATED = [
     (f"{name} hold", partial(forward_of(name), hold={"y": 1.0}), ["'y'", ", ".join(GATES[name])])
@@ -531,7 +594,7 @@ MISTAKES = [
 ]
 
 
-EVERY_MISTAKE = [*MISTAKES, *LAYERS, *INSTRUMENTS, *RECURRENT, *GATED]
+EVERY_MISTAKE = [*MISTAKES, *LAYERS, *ATTENTION, *INSTRUMENTS, *RECURRENT, *GATED]
 
 
 def holds(message, part):
@@ -699,6 +762,21 @@ def test_forget_bias():
     assert (b[1] == 3).all() and not b[[0, 2, 3]].any()
     default = lstm.init(np.random.default_rng(0), D, H)["b"].reshape(4, H)
     assert (default[1] == 1).all()
+
+
+def test_attention():
+    """Scores ln 1, ln 3 are weights 1/4, 3/4; where the second is hidden, 1 and 0."""
+    q, k = np.array([[2.0, 0, 0, 0]] * 3), np.zeros((2, 4))
+    k[1, 0] = np.log(3)  # q . k / sqrt(4)
+    v = np.array([[4.0, 0.0], [0.0, 8.0]])
+    mask = np.array([[True, True], [True, False], [False, False]])
+    y, cache = attention.forward(q, k, v, mask)
+    np.testing.assert_allclose(cache.weights, [[1 / 4, 3 / 4], [1, 0], [0, 0]], rtol=1e-15)
+    np.testing.assert_allclose(y, [[1, 6], [4, 0], [0, 0]], rtol=1e-15)
+    y, _ = attention.forward(q[:1], k, v, bias=np.array([[np.log(2), 0]]))
+    np.testing.assert_allclose(y, [[8 / 5, 24 / 5]], rtol=1e-15)
+    assert attention.causal_mask(3).sum(axis=1).tolist() == [1, 2, 3]
+    assert attention.padding_mask(np.array([[True, False]])).shape == (1, 1, 1, 2)
 
 
 def test_dropout_by_count():

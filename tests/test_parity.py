@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 import torch
 from cells import CELLS, MODELS, MODULES, flat, mapped, model_problem, problem
+from layers import CASES, KINDS, LAYERS, layer_problem
 from torch import nn
 
 from seqlib import optim
 from seqlib.pytorch import models as torch_models
+from seqlib.pytorch.attention import attention as torch_attention
 from seqlib.pytorch.bidirectional import Bidirectional
 from seqlib.pytorch.gru import GRU
 from seqlib.pytorch.gru_reset_before import GRUResetBefore
 from seqlib.pytorch.lstm import LSTM
 from seqlib.pytorch.lstm1997 import LSTM1997
+from seqlib.pytorch.pooling import pool
 from seqlib.pytorch.rnn import RNN
 from seqlib.pytorch.skip import SkipRNN
 from seqlib.pytorch.stack import Stack
@@ -349,6 +352,55 @@ def test_ops(dtype):
     }
     theirs = {"sigmoid": b.sigmoid(), "softmax": b.softmax(1), "log": b.log_softmax(-1)}
     assert_same(ours, theirs)
+
+
+# Attention and the other layers without a recurrence
+LAYER_MIRRORS = {"attention": torch_attention, "pooling": pool}
+
+
+def layer_by_torch(make, layer, dy, options=None):
+    """All that `Problem.both` gives, by a function or a module of PyTorch, or by what makes it."""
+    options = layer.options if options is None else options
+    options = {
+        key: torch.from_numpy(a) if isinstance(a, np.ndarray) else a for key, a in options.items()
+    }
+    inputs = {key: leaf(a) for key, a in layer.inputs.items()}
+    function, names = (make(layer.params), list(layer.params)) if layer.params else (make, [])
+    y = function(*inputs.values(), **options)
+    y.backward(torch.from_numpy(dy))
+    grads = {key: function.get_parameter(key).grad for key in names}
+    return {"y": y, **{f"d{key}": a.grad for key, a in inputs.items()}, **grads}
+
+
+@dtypes
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_a_layer_is_its_mirror(name, kind, dtype):
+    """With masks that let a query attend to nothing, too."""
+    _, layer, dy = layer_problem(name, kind, (3, 4, 5, 6), 1)
+    layer, dy = layer.astype(dtype), dy.astype(dtype)
+    assert_same(layer.both(dy), layer_by_torch(LAYER_MIRRORS[name], layer, dy))
+
+
+def test_every_layer_has_a_mirror():
+    assert LAYER_MIRRORS.keys() == LAYERS.keys()
+
+
+@dtypes
+@pytest.mark.parametrize("kind", KINDS)
+def test_attention_is_torchs(kind, dtype):
+    """Its mask is ours when it is boolean; a bias is a mask of floats, -inf where not allowed."""
+    _, layer, dy = layer_problem("attention", kind, (3, 4, 5, 6), 1)
+    layer, dy = layer.astype(dtype), dy.astype(dtype)
+    mask, bias = layer.options.get("mask"), layer.options.get("bias")
+    if mask is not None:
+        mask = mask | ~mask.any(axis=-1, keepdims=True)  # torch's has NaN for rows of nothing
+        layer.options["mask"] = mask
+    if bias is not None:
+        mask = np.where(mask, bias, np.array(-np.inf, dtype))
+    theirs = layer_by_torch(
+        nn.functional.scaled_dot_product_attention, layer, dy, {"attn_mask": mask}
+    )
+    assert_same(layer.both(dy), theirs)
 
 
 OPTIMIZERS = {

@@ -8,9 +8,11 @@ import pytest
 from cells import CELLS, GATES, MODELS, MODULES, flat, mapped, model_problem, problem, variant
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layers import KINDS, cases, layer_problem
 
 from seqlib import decode, gradcheck, guessing, metrics, ngrams, optim, spectra, tasks, text
 from seqlib.scratch import (
+    attention,
     dropout,
     embedding,
     gru,
@@ -27,9 +29,11 @@ from seqlib.scratch.stack import Stack
 from seqlib.train import train
 
 drawn = settings(derandomize=True, deadline=None, database=None, max_examples=25)
+few = settings(drawn, max_examples=8)
 seeds = st.integers(0, 2**32 - 1)
 # Sizes of 1 too: an axis of length 1 is where a copy silently becomes a view.
 sizes = st.tuples(*[st.integers(1, 6)] * 4)  # B, T, D, H
+layer_sizes = st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 6), st.integers(1, 6))
 
 
 def close(a, b):
@@ -303,6 +307,154 @@ def test_what_a_module_returns_is_the_callers(name, size, seed):
         a[:] = 99
     dx, dstate, grads = module.backward(dh, dstate_T, cache)
     all_same({"dx": dx, **flat(dstate), **grads}, kept)
+
+
+# Attention and the other layers without a recurrence
+
+
+@cases
+@drawn
+@given(size=layer_sizes, seed=seeds)
+def test_what_a_layer_returns_is_the_callers(name, kind, size, seed):
+    """Outputs are arrays of their own: who writes into them changes no gradient."""
+    _, layer, dy = layer_problem(name, kind, size, seed)
+    y, cache = layer.forward()
+    assert not any(np.may_share_memory(y, kept) for kept in arrays_in((layer.inputs, cache)))
+    found = layer.both(dy)
+    first = layer.backward(dy, cache)
+    first = {**first, **first.pop("params", {})}
+    for a in (y, *first.values()):
+        a[:] = 99
+    again = layer.backward(dy, cache)
+    again = {**again, **again.pop("params", {})}
+    all_same(dict(zip(found, [found["y"], *again.values()], strict=True)), found)
+
+
+@cases
+@drawn
+@given(size=layer_sizes, seed=seeds)
+def test_layers_change_no_input_at_all(name, kind, size, seed):
+    """Nor does a pass leave anything behind that changes the next one."""
+    _, layer, dy = layer_problem(name, kind, size, seed)
+    once = layer.both(dy)
+    layer = layer._replace(
+        params=frozen(layer.params), inputs=frozen(layer.inputs), options=frozen(layer.options)
+    )
+    _, cache = layer.forward()
+    layer.backward(frozen(dy), frozen(cache))
+    all_same(layer.both(dy), once)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@cases
+def test_one_dtype_in_a_layer(name, kind, dtype):
+    layer = layer_problem(name, kind, (2, 3, 4, 6), 0)[1].astype(dtype)
+    y, _ = layer.forward()
+    assert {a.dtype for a in layer.both(y).values()} == {np.dtype(dtype)}
+
+
+def open_mask(layer, S):
+    """The mask of a layer as a whole, (B, N, T, S), all True if it has none."""
+    q = next(iter(layer.inputs.values()))
+    T = q.shape[-2]
+    return np.broadcast_to(layer.options.get("mask", True), (len(q), 2, T, S))
+
+
+@pytest.mark.parametrize("kind", ["causal", "padding", "holes", "bias"])
+@pytest.mark.parametrize("fill", [0.0, -3.5, 1e300, np.inf, np.nan])
+@few
+@given(size=layer_sizes, seed=seeds)
+def test_what_nobody_may_see_changes_nothing(kind, fill, size, seed):
+    """Keys and values that no query may attend to, queries that may attend to nothing: any bits.
+
+    Those queries give zeros, and all of these get gradients of zero.
+    """
+    _, layer, dy = layer_problem("attention", kind, size, seed)
+    S = layer.inputs["k"].shape[-2]
+    mask = open_mask(layer, S)
+    blind, unseen = ~mask.any(axis=-1), ~mask.any(axis=-2)
+    found = layer.both(dy)
+    assert not found["y"][blind].any() and not found["dq"][blind].any()
+    assert not found["dk"][unseen].any() and not found["dv"][unseen].any()
+    filled = {
+        key: np.where((blind if key == "q" else unseen)[..., None], fill, a)
+        for key, a in layer.inputs.items()
+    }
+    all_same(layer._replace(inputs=filled).both(dy), found)
+    if kind == "holes":
+        assert blind.any()
+
+
+@pytest.mark.parametrize("name", ["attention"])
+@drawn
+@given(size=layer_sizes, seed=seeds)
+def test_causality_of_attention(name, size, seed):
+    """What comes later changes no bit of an output, and gets no gradient from it."""
+    B, T, _, K = size
+    rng, layer, dy = layer_problem(name, "causal", (B, T, T, K), seed)
+    y, cache = layer.forward()
+    t = rng.integers(T)
+    changed = {key: a.copy() for key, a in layer.inputs.items()}
+    for a in changed.values():
+        a[..., t + 1 :, :] = normal(rng, *a[..., t + 1 :, :].shape)
+    same(layer.forward(**changed)[0][..., : t + 1, :], y[..., : t + 1, :])
+    dy[..., t + 1 :, :] = 0
+    for gradient in layer.backward(dy, cache).values():
+        assert not gradient[..., t + 1 :, :].any()
+
+
+@drawn
+@given(size=layer_sizes, seed=seeds, kind=st.sampled_from(KINDS))
+def test_weights_of_attention(size, seed, kind):
+    """Where attending is allowed they are positive and sum to one, elsewhere they are zero."""
+    _, layer, _ = layer_problem("attention", kind, size, seed)
+    weights = layer.forward()[1].weights
+    mask = open_mask(layer, weights.shape[-1])
+    assert ((weights > 0) == mask).all()
+    close(weights.sum(axis=-1), mask.any(axis=-1).astype(float))
+
+
+@drawn
+@given(size=layer_sizes, seed=seeds)
+def test_a_mask_of_attention_broadcasts(size, seed):
+    """All True is no mask, and a mask for all heads is that mask for each."""
+    for kind in ("none", "causal", "padding", "bias"):
+        _, layer, dy = layer_problem("attention", kind, size, seed)
+        mask = open_mask(layer, layer.inputs["k"].shape[-2])
+        whole = layer._replace(options={**layer.options, "mask": mask})
+        all_same(whole.both(dy), layer.both(dy))
+
+
+@drawn
+@given(size=layer_sizes, seed=seeds, kind=st.sampled_from(KINDS))
+def test_attention_has_no_order(size, seed, kind):
+    """Positions may come in any order, with their masks: the output is the same."""
+    rng, layer, dy = layer_problem("attention", kind, size, seed)
+    S = layer.inputs["k"].shape[-2]
+    order = rng.permutation(S)
+    q, k, v = layer.inputs.values()
+    options = {
+        key: np.broadcast_to(a, (*q.shape[:-1], S))[..., order] for key, a in layer.options.items()
+    }
+    mixed = layer._replace(
+        inputs={"q": q, "k": k[..., order, :], "v": v[..., order, :]}, options=options
+    )
+    found, expected = mixed.both(dy), layer.both(dy)
+    for key in ("y", "dq"):
+        close(found[key], expected[key])
+    for key in ("dk", "dv"):
+        close(found[key], expected[key][..., order, :])
+
+
+@few
+@given(size=layer_sizes, seed=seeds, kind=st.sampled_from(KINDS), most=st.integers(1, 200))
+def test_the_parts_of_attention_make_it_whole(size, seed, kind, most):
+    """However few scores are in work at a time."""
+    _, layer, dy = layer_problem("attention", kind, size, seed)
+    whole = layer.both(dy)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention, "MOST", most)
+        all_close(layer.both(dy), whole)
 
 
 # What the gates are

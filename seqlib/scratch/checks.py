@@ -36,6 +36,15 @@ def shape(name, a, expected):
         raise ValueError(f"{name} has shape {a.shape}; expected ({wanted})")
 
 
+def broadcasts(name, a, expected):
+    """Raises ValueError unless `a` broadcasts to the expected shape."""
+    fits = len(a.shape) <= len(expected) and all(
+        have in (1, want) for have, want in zip(a.shape[::-1], expected[::-1], strict=False)
+    )
+    if not fits:
+        raise ValueError(f"{name} has shape {a.shape}, which does not broadcast to {expected}")
+
+
 def sequences(name, x, weight_name, weight):
     """Raises ValueError unless x is (B, T, D), B and T at least 1, for a weight of (out, D)."""
     if x.ndim != 3:

@@ -1,0 +1,108 @@
+"""The layers without a recurrence as a table, so that a law is written once and holds for each.
+
+`LAYERS[name](rng, size, kind)` draws a `Problem`: parameters, inputs, the mask and the bias of a
+kind, and the passes with all of these by name.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from seqlib.scratch import attention, pooling
+
+# No mask; causal; the ends of rows are padding; holes, with rows that may attend to nothing; these
+# and a bias
+KINDS = ["none", "causal", "padding", "holes", "bias"]
+
+
+class Problem(NamedTuple):
+    """A layer with all that it needs; a layer without parameters has none."""
+
+    params: dict
+    inputs: dict  # what gets a gradient, by name, in the order of the layer's arguments
+    options: dict  # what gets none: mask, bias and the layer's choices
+    run: Any  # function (params, *inputs, **options) -> (y, cache)
+    undo: Any  # function (dy, cache) -> the gradients of the inputs, and grads if there are params
+
+    def forward(self, params=None, **inputs):
+        inputs = {**self.inputs, **inputs}
+        weights = [params or self.params] if self.params else []
+        return self.run(*weights, *inputs.values(), **self.options)
+
+    def backward(self, dy, cache):
+        """The gradients by name, those of the parameters under "params"."""
+        found = self.undo(dy, cache)
+        found = found if isinstance(found, tuple) else (found,)
+        names = [*self.inputs, "params"] if self.params else list(self.inputs)
+        return dict(zip(names, found, strict=True))
+
+    def astype(self, dtype):
+        """The same with all floating numbers of another dtype."""
+
+        def cast(part):
+            if not isinstance(part, dict):
+                return part.astype(dtype) if getattr(part, "dtype", None) == np.float64 else part
+            return {key: cast(a) for key, a in part.items()}
+
+        return self._replace(
+            params=cast(self.params), inputs=cast(self.inputs), options=cast(self.options)
+        )
+
+    def both(self, dy):
+        """The output and all gradients, in one flat dict of arrays."""
+        y, cache = self.forward()
+        grads = self.backward(dy, cache)
+        params = grads.pop("params", {})
+        return {"y": y, **{f"d{name}": a for name, a in grads.items()}, **params}
+
+
+def normal(rng, *shape):
+    return rng.standard_normal(shape)
+
+
+def drawn_mask(rng, kind, B, N, T, S):
+    """The options of a kind: a mask that broadcasts to (B, N, T, S), a bias."""
+    if kind == "none":
+        return {}
+    if kind == "causal":  # the last T of S positions
+        return {"mask": np.tril(np.ones((T, S), dtype=bool), S - T)}
+    if kind == "padding":
+        lengths = np.append(rng.integers(1, S + 1, B - 1), S)
+        return {"mask": attention.padding_mask(np.arange(S) < lengths[:, None])}
+    mask = rng.random((B, N, T, S)) < 0.6
+    mask[-1, :, 0] = True  # where one position alone is allowed the scores have no gradient
+    mask[0, :, T - 1] = False
+    if kind == "holes":
+        return {"mask": mask}
+    return {"mask": mask[:, :1], "bias": normal(rng, N, T, S)}
+
+
+def attend(rng, size, kind):
+    B, T, S, K = size
+    N, Kv = 2, T + 1
+    inputs = {"q": (B, N, T, K), "k": (B, N, S, K), "v": (B, N, S, Kv)}
+    inputs = {name: normal(rng, *shape) for name, shape in inputs.items()}
+    options = drawn_mask(rng, kind, B, N, T, S)
+    return Problem({}, inputs, options, attention.forward, attention.backward)
+
+
+def pool(rng, size, kind):
+    B, T, S, K = size
+    inputs = {"scores": normal(rng, B, 2, T, S), "v": normal(rng, B, 2, S, K)}
+    options = drawn_mask(rng, kind, B, 2, T, S)
+    options.pop("bias", None)
+    return Problem({}, inputs, options, pooling.forward, pooling.backward)
+
+
+LAYERS = {"attention": attend, "pooling": pool}
+# With every kind of mask, for those that take one
+CASES = [(name, kind) for name in LAYERS for kind in KINDS]
+cases = pytest.mark.parametrize(("name", "kind"), CASES)
+
+
+def layer_problem(name, kind, size, seed):
+    """A layer with all that it needs, an upstream gradient, and the generator that drew them."""
+    rng = np.random.default_rng(seed)
+    problem = LAYERS[name](rng, size, kind)
+    return rng, problem, normal(rng, *problem.forward()[0].shape)
