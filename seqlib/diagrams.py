@@ -23,6 +23,9 @@ from seqlib.drawing import (
 )
 from seqlib.gradient_diagrams import bptt_graph as bptt_graph
 from seqlib.gradient_diagrams import gradient_paths as gradient_paths
+from seqlib.lstm_diagrams import lstm1997_cell as lstm1997_cell
+from seqlib.lstm_diagrams import lstm_backward as lstm_backward
+from seqlib.lstm_diagrams import lstm_cell as lstm_cell
 
 
 def feedforward_and_recurrent(ax):

@@ -394,6 +394,18 @@ DIAGRAMS = {  # name: the drawing, its height at 6.4 inches, names that stand in
         lambda ax: diagrams.gradient_paths(3, ax), 2.4,
         ["$h_8$", "2 skips and 2 steps: 4 factors from $h_8$ to $h_0$"],
     ),
+    "lstm1997_cell": (
+        diagrams.lstm1997_cell, 3.8,
+        ["$W_x$", "$W_h$", "$b$", *(f"$a_{k}$" for k in "igo"), *(f"${k}_t$" for k in "igoch")],
+    ),
+    "lstm_cell": (
+        diagrams.lstm_cell, 3.8, [*(f"$a_{k}$" for k in "ifgo"), *(f"${k}_t$" for k in "ifgochx")],
+    ),
+    "lstm_backward": (
+        diagrams.lstm_backward, 3.8,
+        [*(f"$da_{k}$" for k in "ifgo"), *(f"$d{k}_t$" for k in "ifgochx"),
+         r"$dc_{t-1} = f_t \odot dc_t$"],
+    ),
 }  # fmt: skip
 
 
@@ -446,6 +458,17 @@ def test_the_frames_of_an_explorable_do_not_jump():
                  lambda back, ax: diagrams.gradient_paths(back + 1, ax)):  # fmt: skip
         frames = [draw(back, Figure().subplots()) for back in range(4)]
         assert len({(ax.get_xlim(), ax.get_ylim()) for ax in frames}) == 1
+
+
+def test_the_cell_runs_straight_and_its_first_form_forgets_nothing():
+    for draw, signs in (diagrams.lstm_cell, 3), (diagrams.lstm1997_cell, 2):
+        ax = draw(Figure().subplots())
+        assert texts(ax).count(r"$\odot$") == signs
+        ax.figure.draw_without_rendering()
+        conveyor = [patch.get_path() for patch in ax.patches if patch.get_linewidth() == 3]
+        assert len({path.vertices[0, 1] for path in conveyor}) == 1
+        assert len(conveyor) == signs + 1
+    assert {"$f_t$", "$a_f$"}.isdisjoint(texts(ax))
 
 
 def test_the_shortest_way_back_takes_the_skips():
