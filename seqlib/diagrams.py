@@ -23,6 +23,10 @@ from seqlib.drawing import (
 )
 from seqlib.gradient_diagrams import bptt_graph as bptt_graph
 from seqlib.gradient_diagrams import gradient_paths as gradient_paths
+from seqlib.gru_diagrams import gru_cell as gru_cell
+from seqlib.gru_diagrams import gru_reset_before_cell as gru_reset_before_cell
+from seqlib.layer_diagrams import bidirectional as bidirectional
+from seqlib.layer_diagrams import stack as stack
 from seqlib.lstm_diagrams import lstm1997_cell as lstm1997_cell
 from seqlib.lstm_diagrams import lstm_backward as lstm_backward
 from seqlib.lstm_diagrams import lstm_cell as lstm_cell

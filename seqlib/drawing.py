@@ -79,9 +79,13 @@ def arrow(ax, start, end, weight="", done=True, beside=(0, 0.3), gaps=(RADIUS, R
     points[-1] = _nearer(points[-1], points[-2], gaps[1])
     color = color or (WEIGHTS.get(weight, INK) if done else PALE)
     width = width or (1.8 if weight and done else 1.2)
-    ax.add_patch(FancyArrowPatch(path=Path(points), arrowstyle="-|>" if head else "-", lw=width,
-                                 mutation_scale=12, color=color, linestyle=dashes, shrinkA=0,
-                                 shrinkB=0, joinstyle="round", zorder=2))  # fmt: skip
+    look = {"color": color, "lw": width, "joinstyle": "round", "zorder": 2}
+    if head:  # drawn on its own, so that its outline has no dashes
+        points[-1], tip = _nearer(points[-1], points[-2], 0.05), points[-1]
+        ax.add_patch(FancyArrowPatch(path=Path([points[-1], tip]), arrowstyle="-|>",
+                                     mutation_scale=12, **look))  # fmt: skip
+    line = Path(points)
+    ax.add_patch(FancyArrowPatch(path=line, arrowstyle="-", linestyle=dashes, **look))
     if (weight or name) and done:
         middle = (tail[0] + points[1][0]) / 2, (tail[1] + points[1][1]) / 2
         place = middle[0] + beside[0], middle[1] + beside[1]

@@ -14,6 +14,7 @@ import pytest
 from matplotlib import style
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle, FancyBboxPatch
 from PIL import Image
 
 from seqlib import diagrams, drawing, plots, widgets
@@ -406,6 +407,17 @@ DIAGRAMS = {  # name: the drawing, its height at 6.4 inches, names that stand in
         [*(f"$da_{k}$" for k in "ifgo"), *(f"$d{k}_t$" for k in "ifgochx"),
          r"$dc_{t-1} = f_t \odot dc_t$"],
     ),
+    "gru_cell": (
+        diagrams.gru_cell, 3.6,
+        ["$W_{hn}, b_{hn}$", "$W_{xn}, b_{xn}$", "$r_t$", "$z_t$", "$1 - z_t$", "$n_t$", "$h_t$"],
+    ),
+    "gru_reset_before_cell": (
+        diagrams.gru_reset_before_cell, 3.6, ["$W_{hn}$", "$W_{xn}, b_n$", "$r_t$", "$z_t$"],
+    ),
+    "bidirectional": (
+        diagrams.bidirectional, 3.6, ["$f_0$", "$b_5$", "$x_4$", "$h_t = [f_t; b_t]$"],
+    ),
+    "stack": (diagrams.stack, 4.0, ["$h_0^3$", "$h_4^1$", "dropout", "no dropout", "layer 3"]),
 }  # fmt: skip
 
 
@@ -433,6 +445,11 @@ def test_text_lies_within_the_drawing_and_apart(drawn):
         assert ax.bbox.y0 <= box.y0 and box.y1 <= ax.bbox.y1, text
     for (one, first), (other, second) in itertools.combinations(boxes, 2):
         assert not first.overlaps(second), (one, other)
+    shapes = [p for p in ax.patches if isinstance(p, (Circle, FancyBboxPatch)) and p.zorder == 3]
+    for (text, box), shape in itertools.product(boxes, shapes):  # a name stands in or outside
+        outline = shape.get_window_extent()
+        inside = outline.x0 < box.x0 and box.x1 < outline.x1
+        assert inside or not outline.padded(-1).overlaps(box), text
 
 
 def test_unrolling_computes_one_more_step_at_a_time():
@@ -467,16 +484,18 @@ def test_the_cell_runs_straight_and_its_first_form_forgets_nothing():
         ax.figure.draw_without_rendering()
         conveyor = [patch.get_path() for patch in ax.patches if patch.get_linewidth() == 3]
         assert len({path.vertices[0, 1] for path in conveyor}) == 1
-        assert len(conveyor) == signs + 1
+        assert len(conveyor) == 2 * (signs + 1)  # lines and heads
     assert {"$f_t$", "$a_f$"}.isdisjoint(texts(ax))
 
 
 def test_the_shortest_way_back_takes_the_skips():
-    for reach, words in (1, "8 steps: 8 factors"), (4, "2 skips: 2 factors"), (8, "1 skip: 1 fact"):
+    for reach, words, count in (1, "8 steps: 8", 8), (4, "2 skips: 2", 2), (8, "1 skip: 1", 1):
         ax = diagrams.gradient_paths(reach, Figure().subplots())
         assert texts(ax)[-1].startswith(words)
-        back = [p for p in ax.patches if to_rgb(p.get_edgecolor()) == to_rgb(drawing.GRADIENT)]
-        assert len(back) == int(words.split(": ")[1][0])
+        colored = [p for p in ax.patches if to_rgb(p.get_edgecolor()) == to_rgb(drawing.GRADIENT)]
+        assert sum(patch.get_linestyle() != "solid" for patch in colored) == int(
+            words.split(": ")[1][0]
+        )
 
 
 def test_import_seqlib_loads_no_matplotlib():
