@@ -2,8 +2,11 @@
 
 One grammar: a circle is a vector (inputs gray, states blue, outputs green), a box is an operation,
 an arrow carries a vector. An arrow with a weight matrix has that matrix's color, so arrows of one
-color share one matrix. What is not computed yet is pale. Fonts grow with the Axes; the usual 6.4 by
-3.2 inches fill the text column.
+color share one matrix. What is not computed yet is pale. Gradients are thick dashes. Fonts grow
+with the Axes; the usual 6.4 by 3.2 inches fill the text column.
+
+The drawings of gradients, of the gated cells and of several layers have modules of their own and
+are found here too.
 """
 
 from matplotlib.patches import FancyArrowPatch

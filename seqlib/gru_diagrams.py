@@ -1,6 +1,7 @@
 """One step of the two GRUs; their drawings are found in `seqlib.diagrams` too.
 
-Names are those of the formulas in `seqlib.scratch.gru` and `seqlib.scratch.gru_reset_before`.
+Names are those of the formulas in `seqlib.scratch.gru` and `seqlib.scratch.gru_reset_before`;
+a_r, a_z and a_n are what enters the sigmoids and the tanh.
 """
 
 import itertools

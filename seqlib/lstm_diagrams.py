@@ -50,7 +50,7 @@ def lstm1997_cell(ax):
 def lstm_backward(ax):
     """The step of `lstm_cell` backward: dc_t is a sum of two, and dc_{t-1} is f_t times dc_t.
 
-    Returns ax. Wants about (6.4, 3.8) inches.
+    db is what this step adds to the gradient of b. Returns ax. Wants about (6.4, 3.8) inches.
     """
     _ground(ax)
     gradient(ax, (EDGE, C), (GATE["o"], C), gaps=(0, RADIUS))
