@@ -79,9 +79,9 @@ def arrow(ax, start, end, weight="", done=True, beside=(0, 0.3), gaps=(RADIUS, R
     points[-1] = _nearer(points[-1], points[-2], gaps[1])
     color = color or (WEIGHTS.get(weight, INK) if done else PALE)
     width = width or (1.8 if weight and done else 1.2)
-    look = {"color": color, "lw": width, "joinstyle": "round", "zorder": 2}
+    look = {"color": color, "lw": width, "joinstyle": "miter", "capstyle": "butt", "zorder": 2}
     if head:  # drawn on its own, so that its outline has no dashes
-        points[-1], tip = _nearer(points[-1], points[-2], 0.05), points[-1]
+        points[-1], tip = _nearer(points[-1], points[-2], 0.12), points[-1]
         ax.add_patch(FancyArrowPatch(path=Path([points[-1], tip]), arrowstyle="-|>",
                                      mutation_scale=12, **look))  # fmt: skip
     line = Path(points)
