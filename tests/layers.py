@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from seqlib.scratch import attention, pooling
+from seqlib.scratch import attention, multihead, pooling, positional
 
 # No mask; causal; the ends of rows are padding; holes, with rows that may attend to nothing; these
 # and a bias
@@ -49,12 +49,16 @@ class Problem(NamedTuple):
             params=cast(self.params), inputs=cast(self.inputs), options=cast(self.options)
         )
 
+    def gradients(self, dy, cache):
+        """All gradients in one flat dict of arrays: "dx", "W_q"."""
+        found = self.backward(dy, cache)
+        params = found.pop("params", {})
+        return {**{f"d{name}": a for name, a in found.items()}, **params}
+
     def both(self, dy):
-        """The output and all gradients, in one flat dict of arrays."""
+        """The output and all gradients in one flat dict of arrays."""
         y, cache = self.forward()
-        grads = self.backward(dy, cache)
-        params = grads.pop("params", {})
-        return {"y": y, **{f"d{name}": a for name, a in grads.items()}, **params}
+        return {"y": y, **self.gradients(dy, cache)}
 
 
 def normal(rng, *shape):
@@ -95,9 +99,55 @@ def pool(rng, size, kind):
     return Problem({}, inputs, options, pooling.forward, pooling.backward)
 
 
-LAYERS = {"attention": attend, "pooling": pool}
-# With every kind of mask, for those that take one
-CASES = [(name, kind) for name in LAYERS for kind in KINDS]
+def parameters(rng, params):
+    """Parameters of the same shapes, none of them 0."""
+    return {key: 0.6 * normal(rng, *a.shape) for key, a in params.items()}
+
+
+def cross_attention(rng, size, kind):
+    """Two heads; what they attend to has other features than what asks."""
+    B, T, S, half = size
+    D, source = 2 * half, half + 3
+    inputs = {"q": normal(rng, B, T, D), "k": normal(rng, B, S, source)}
+    inputs["v"] = normal(rng, *inputs["k"].shape)
+    options = {"heads": 2, **drawn_mask(rng, kind, B, 2, T, S)}
+    params = parameters(rng, multihead.init(rng, D, source))
+    return Problem(params, inputs, options, multihead.forward, multihead.backward)
+
+
+def rotary_attention(rng, size, kind):
+    """Self-attention with turned queries and keys."""
+    B, T, _, half = size
+    D = 4 * half
+    inputs = {name: normal(rng, B, T, D) for name in "qkv"}
+    angles = positional.rotary_angles(T, 2 * half)
+    options = {"heads": 2, "angles": angles, **drawn_mask(rng, kind, B, 2, T, T)}
+    params = parameters(rng, multihead.init(rng, D))
+    return Problem(params, inputs, options, multihead.forward, multihead.backward)
+
+
+def learned_positions(rng, size, kind):
+    B, T, more, D = size
+    params = positional.learned_init(rng, T + more, D)
+    forward, backward = positional.learned_forward, positional.learned_backward
+    return Problem(params, {"x": normal(rng, B, T, D)}, {}, forward, backward)
+
+
+def rotary(rng, size, kind):
+    B, T, N, half = size
+    inputs, angles = {"x": normal(rng, B, N, T, 2 * half)}, positional.rotary_angles(T, 2 * half)
+    options = {"angles": angles}
+    return Problem({}, inputs, options, positional.rotary_forward, positional.rotary_backward)
+
+
+ATTENDING = {  # these take a mask
+    "pooling": pool,
+    "attention": attend,
+    "multihead": cross_attention,
+    "multihead, rotary": rotary_attention,
+}
+LAYERS = {**ATTENDING, "learned positions": learned_positions, "rotary": rotary}
+CASES = [(name, kind) for name in LAYERS for kind in (KINDS if name in ATTENDING else KINDS[:1])]
 cases = pytest.mark.parametrize(("name", "kind"), CASES)
 
 

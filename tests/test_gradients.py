@@ -242,10 +242,22 @@ def test_layer(name, kind, size, seed):
     gradients = layer.backward(dy, layer.forward()[1])
 
     def loss(**arguments):
+        arguments["params"] = {**layer.params, **arguments.pop("params", {})}
         return np.vdot(layer.forward(**arguments)[0], dy)
 
     arguments = {**layer.inputs, **({"params": layer.params} if layer.params else {})}
+    for key in without_effect(layer):  # its gradient is 0 but for rounding, also by differences
+        changed = {**layer.params, key: normal(np.random.default_rng(0), *layer.params[key].shape)}
+        assert abs(loss(params=changed) - loss()) < 1e-12 * max(1, np.abs(dy).sum())
+        assert np.abs(gradients["params"].pop(key)).max() < 1e-13 * max(1, np.abs(dy).sum())
+        arguments["params"] = {k: a for k, a in arguments["params"].items() if k != key}
     assert_gradients(loss, arguments, gradients)
+
+
+def without_effect(layer):
+    """The bias of the keys adds the same to all scores of a row, unless the keys are turned."""
+    keys = [key for key in layer.params if key.endswith("b_k")]
+    return [] if "angles" in layer.options else keys
 
 
 @pytest.mark.parametrize("name", MODELS)

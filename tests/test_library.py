@@ -36,8 +36,10 @@ from seqlib.scratch import (
     linear,
     losses,
     lstm,
+    multihead,
     params,
     pooling,
+    positional,
     rnn,
 )
 from seqlib.scratch.bidirectional import Bidirectional
@@ -342,6 +344,19 @@ INSTRUMENTS = [
     ("tagging baseline", lambda: sentences.tagging_baseline(0), ["most", 0]),
 ]
 Q, K, VALUES = zeros(B, T, D), zeros(B, 5, D), zeros(B, 5, H)  # 3 queries, 5 positions
+MULTIHEAD, Q_12, K_12 = multihead.init(GENERATOR, 12), zeros(B, T, 12), zeros(B, 5, 12)
+
+
+def many(q=Q_12, k=K_12, v=K_12, mask=None, bias=None, heads=4, angles=None):
+    return multihead.forward(MULTIHEAD, q, k, v, mask, bias, heads=heads, angles=angles)
+
+
+def rotate(x):
+    return positional.rotary_forward(x, positional.rotary_angles(5, 6))
+
+
+def learned(x):
+    return positional.learned_forward(positional.learned_init(GENERATOR, 5, D), x)
 
 
 ATTENTION = [
@@ -381,6 +396,41 @@ ATTENTION = [
     ("causal mask", lambda: attention.causal_mask(0), ["T", 0]),
     ("padding mask", lambda: attention.padding_mask(TRUE[0]), ["(3,)", "(any, any)"]),
     ("padding mask dtype", lambda: attention.padding_mask(IDS), ["int64", "bool"]),
+    ("multihead features", lambda: many(q=zeros(B, T, 7)), ["q", 7, 12]),
+    ("multihead source", lambda: many(k=zeros(B, 5, 7)), ["k", 7, 12]),
+    ("multihead positions", lambda: many(v=zeros(B, 7, 12)), [7, 5]),
+    ("multihead batch", lambda: many(k=zeros(7, 5, 12)), [7, 2]),
+    ("multihead no steps", lambda: many(q=zeros(B, 0, 12)), [2, 0]),
+    ("multihead dtypes", lambda: many(v=floats_32(B, 5, 12)), BOTH),
+    ("multihead heads", lambda: many(heads=5), [5, 12]),
+    ("multihead no heads", lambda: many(heads=0), ["heads", 0]),
+    ("multihead mask", lambda: many(mask=np.ones((7, 5), bool)), ["(7, 5)", "(2, 4, 3, 5)"]),
+    ("multihead mask's axes", lambda: many(mask=np.ones((B, T, 5), bool)), [3, 2, 4]),
+    ("multihead mask dtype", lambda: many(mask=np.ones((T, 5))), ["float64", "bool"]),
+    ("multihead bias", lambda: many(bias=zeros(B, T, 5)), ["(2, 3, 5)", "(2, 4, 3, 5)"]),
+    ("multihead angles", lambda: many(angles=zeros(7, 1)), ["(2, 4, 3, 3)", "(7, 1)"]),
+    ("multihead dy", lambda: multihead.backward(zeros(B, T, 7), many()[1]), ["(2, 3, 7)", 12]),
+    ("multihead init", lambda: multihead.init(GENERATOR, 0), ["D", 0]),
+    ("multihead init source", lambda: multihead.init(GENERATOR, 5, 0), ["source", 0]),
+    ("sinusoidal", lambda: positional.sinusoidal(5, 7), [7, 2]),
+    ("angles", lambda: positional.rotary_angles(0, 6), ["T", 0]),
+    ("rotary", lambda: rotate(zeros(B, 7, 6)), ["(2, 7, 6)", "(5, 3)"]),
+    ("rotary pairs", lambda: rotate(zeros(B, 5, 7)), ["(2, 5, 7)", "(5, 3)"]),
+    (
+        "rotary dy",
+        lambda: positional.rotary_backward(zeros(B, 7, 6), rotate(zeros(B, 5, 6))[1]),
+        ["(2, 7, 6)", "(2, 5, 6)"],
+    ),
+    ("learned positions", lambda: learned(zeros(B, 7, D)), [7, 5]),
+    ("learned positions' features", lambda: learned(zeros(B, 5, 7)), ["(2, 5, 7)", 11]),
+    ("learned positions' dtypes", lambda: learned(floats_32(B, 5, D)), BOTH),
+    (
+        "learned positions' dy",
+        lambda: positional.learned_backward(zeros(B, 7, D), learned(zeros(B, 5, D))[1]),
+        ["(2, 7, 11)", "(2, 5, 11)"],
+    ),
+    ("learned positions of none", lambda: positional.learned_init(GENERATOR, 0, 5), ["most", 0]),
+    ("alibi", lambda: positional.alibi_bias(0, 5), ["heads", 0]),
     ("pooling values", lambda: pooling.forward(K, VALUES), ["(2, 5, 13)", "(2, 11, any)"]),
     ("pooling dtypes", lambda: pooling.forward(zeros(B, T, 5), floats_32(B, 5, D)), BOTH),
     (

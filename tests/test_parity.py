@@ -11,17 +11,19 @@ from torch import nn
 
 from seqlib import optim
 from seqlib.pytorch import models as torch_models
+from seqlib.pytorch import positional as torch_positional
 from seqlib.pytorch.attention import attention as torch_attention
 from seqlib.pytorch.bidirectional import Bidirectional
 from seqlib.pytorch.gru import GRU
 from seqlib.pytorch.gru_reset_before import GRUResetBefore
 from seqlib.pytorch.lstm import LSTM
 from seqlib.pytorch.lstm1997 import LSTM1997
+from seqlib.pytorch.multihead import MultiHead
 from seqlib.pytorch.pooling import pool
 from seqlib.pytorch.rnn import RNN
 from seqlib.pytorch.skip import SkipRNN
 from seqlib.pytorch.stack import Stack
-from seqlib.scratch import embedding, gru, linear, losses, lstm, ops, rnn
+from seqlib.scratch import embedding, gru, linear, losses, lstm, ops, positional, rnn
 
 B, T, D, H = 3, 5, 4, 6
 TOLERANCE = {np.float64: 1e-10, np.float32: 1e-4}
@@ -355,20 +357,29 @@ def test_ops(dtype):
 
 
 # Attention and the other layers without a recurrence
-LAYER_MIRRORS = {"attention": torch_attention, "pooling": pool}
+# A function, or a module's maker, called with the layer's parameters
+LAYER_MIRRORS = {
+    "pooling": pool,
+    "attention": torch_attention,
+    "multihead": lambda params: MultiHead(len(params["W_q"]), 2, params["W_k"].shape[1]),
+    "multihead, rotary": lambda params: MultiHead(len(params["W_q"]), 2),
+    "learned positions": lambda params: torch_positional.Learned(*params["P"].shape),
+    "rotary": torch_positional.rotary,
+}
+MADE = {"heads"}  # choices of a layer that are made when its mirror is
 
 
-def layer_by_torch(make, layer, dy, options=None):
-    """All that `Problem.both` gives, by a function or a module of PyTorch, or by what makes it."""
-    options = layer.options if options is None else options
+def layer_by_torch(function, layer, dy, options):
+    """All that `Problem.both` gives, by a function or a module of PyTorch."""
     options = {
-        key: torch.from_numpy(a) if isinstance(a, np.ndarray) else a for key, a in options.items()
+        key: torch.from_numpy(a) if isinstance(a, np.ndarray) else a
+        for key, a in options.items()
+        if key not in MADE
     }
     inputs = {key: leaf(a) for key, a in layer.inputs.items()}
-    function, names = (make(layer.params), list(layer.params)) if layer.params else (make, [])
     y = function(*inputs.values(), **options)
     y.backward(torch.from_numpy(dy))
-    grads = {key: function.get_parameter(key).grad for key in names}
+    grads = {key: function.get_parameter(key).grad for key in layer.params}
     return {"y": y, **{f"d{key}": a.grad for key, a in inputs.items()}, **grads}
 
 
@@ -378,7 +389,11 @@ def test_a_layer_is_its_mirror(name, kind, dtype):
     """With masks that let a query attend to nothing, too."""
     _, layer, dy = layer_problem(name, kind, (3, 4, 5, 6), 1)
     layer, dy = layer.astype(dtype), dy.astype(dtype)
-    assert_same(layer.both(dy), layer_by_torch(LAYER_MIRRORS[name], layer, dy))
+    mirror = LAYER_MIRRORS[name]
+    if layer.params:
+        mirror = mirror(layer.params).to(torch.from_numpy(dy).dtype)
+        mirror.load_state_dict({key: torch.from_numpy(a) for key, a in layer.params.items()})
+    assert_same(layer.both(dy), layer_by_torch(mirror, layer, dy, layer.options))
 
 
 def test_every_layer_has_a_mirror():
@@ -397,10 +412,62 @@ def test_attention_is_torchs(kind, dtype):
         layer.options["mask"] = mask
     if bias is not None:
         mask = np.where(mask, bias, np.array(-np.inf, dtype))
-    theirs = layer_by_torch(
-        nn.functional.scaled_dot_product_attention, layer, dy, {"attn_mask": mask}
-    )
+    theirs = nn.functional.scaled_dot_product_attention
+    theirs = layer_by_torch(theirs, layer, dy, {"attn_mask": mask})
     assert_same(layer.both(dy), theirs)
+
+
+@dtypes
+@pytest.mark.parametrize("kind", KINDS)
+def test_multihead_is_torchs(kind, dtype):
+    """torch's boolean mask is True where attending is not allowed, and has one axis for B N."""
+    _, layer, dy = layer_problem("multihead", kind, (3, 4, 5, 6), 1)
+    layer, dy = layer.astype(dtype), dy.astype(dtype)
+    q, k, _ = layer.inputs.values()
+    options, (B, T, D), (_, S, source) = layer.options, q.shape, k.shape
+    whole = B, 2, T, S
+    if "mask" in options:
+        options["mask"] = options["mask"] | ~options["mask"].any(axis=-1, keepdims=True)
+    forbidden = ~np.broadcast_to(options.get("mask", True), whole).reshape(2 * B, T, S)
+    if "bias" in options:
+        bias = np.broadcast_to(options["bias"], whole).reshape(forbidden.shape)
+        forbidden = np.where(forbidden, np.array(-np.inf, dtype), bias)
+    theirs = nn.MultiheadAttention(
+        D, 2, batch_first=True, kdim=source, vdim=source, dtype=torch.from_numpy(dy).dtype
+    )
+    params = layer.params
+    theirs.load_state_dict(
+        {
+            **{f"{x}_proj_weight": torch.from_numpy(params[f"W_{x}"]) for x in "qkv"},
+            "in_proj_bias": torch.from_numpy(np.concatenate([params[f"b_{x}"] for x in "qkv"])),
+            "out_proj.weight": torch.from_numpy(params["W_o"]),
+            "out_proj.bias": torch.from_numpy(params["b_o"]),
+        }
+    )
+    inputs = {key: leaf(a) for key, a in layer.inputs.items()}
+    y, weights = theirs(
+        *inputs.values(), attn_mask=torch.from_numpy(forbidden), average_attn_weights=False
+    )
+    y.backward(torch.from_numpy(dy))
+    grads = {"W_o": theirs.out_proj.weight.grad, "b_o": theirs.out_proj.bias.grad}
+    grads |= {f"W_{x}": getattr(theirs, f"{x}_proj_weight").grad for x in "qkv"}
+    grads |= dict(zip(["b_q", "b_k", "b_v"], theirs.in_proj_bias.grad.chunk(3), strict=True))
+    ours = {"weights": layer.forward()[1].heads.weights, **layer.both(dy)}
+    found = {"y": y, **{f"d{key}": a.grad for key, a in inputs.items()}, **grads}
+    assert_same(ours, {"weights": weights, **found})
+
+
+def test_constant_positions_have_mirrors():
+    for T, D in [(5, 6), (1, 2), (300, 64)]:
+        ours = {"table": positional.sinusoidal(T, D), "angles": positional.rotary_angles(T, D)}
+        theirs = {
+            "table": torch_positional.sinusoidal(T, D),
+            "angles": torch_positional.angles(T, D),
+        }
+        assert_same(ours, theirs)
+    for heads in (1, 3, 8):
+        bias = positional.alibi_bias(heads, 7)
+        assert_same({"bias": bias}, {"bias": torch_positional.alibi_bias(heads, 7)})
 
 
 OPTIMIZERS = {

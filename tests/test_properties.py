@@ -22,6 +22,7 @@ from seqlib.scratch import (
     lstm,
     lstm1997,
     ops,
+    positional,
     rnn,
 )
 from seqlib.scratch.models import LanguageModel, WindowModel
@@ -313,25 +314,22 @@ def test_what_a_module_returns_is_the_callers(name, size, seed):
 
 
 @cases
-@drawn
+@few
 @given(size=layer_sizes, seed=seeds)
 def test_what_a_layer_returns_is_the_callers(name, kind, size, seed):
     """Outputs are arrays of their own: who writes into them changes no gradient."""
     _, layer, dy = layer_problem(name, kind, size, seed)
     y, cache = layer.forward()
     assert not any(np.may_share_memory(y, kept) for kept in arrays_in((layer.inputs, cache)))
-    found = layer.both(dy)
-    first = layer.backward(dy, cache)
-    first = {**first, **first.pop("params", {})}
-    for a in (y, *first.values()):
+    found = layer.gradients(dy, cache)
+    kept = {key: a.copy() for key, a in found.items()}
+    for a in (y, *found.values()):
         a[:] = 99
-    again = layer.backward(dy, cache)
-    again = {**again, **again.pop("params", {})}
-    all_same(dict(zip(found, [found["y"], *again.values()], strict=True)), found)
+    all_same(layer.gradients(dy, cache), kept)
 
 
 @cases
-@drawn
+@few
 @given(size=layer_sizes, seed=seeds)
 def test_layers_change_no_input_at_all(name, kind, size, seed):
     """Nor does a pass leave anything behind that changes the next one."""
@@ -385,13 +383,13 @@ def test_what_nobody_may_see_changes_nothing(kind, fill, size, seed):
         assert blind.any()
 
 
-@pytest.mark.parametrize("name", ["attention"])
-@drawn
+@pytest.mark.parametrize("name", ["attention", "multihead, rotary"])
+@few
 @given(size=layer_sizes, seed=seeds)
 def test_causality_of_attention(name, size, seed):
     """What comes later changes no bit of an output, and gets no gradient from it."""
     B, T, _, K = size
-    rng, layer, dy = layer_problem(name, "causal", (B, T, T, K), seed)
+    rng, layer, dy = layer_problem(name, "causal", (B, T, T, K), seed)  # as many keys as queries
     y, cache = layer.forward()
     t = rng.integers(T)
     changed = {key: a.copy() for key, a in layer.inputs.items()}
@@ -399,11 +397,12 @@ def test_causality_of_attention(name, size, seed):
         a[..., t + 1 :, :] = normal(rng, *a[..., t + 1 :, :].shape)
     same(layer.forward(**changed)[0][..., : t + 1, :], y[..., : t + 1, :])
     dy[..., t + 1 :, :] = 0
-    for gradient in layer.backward(dy, cache).values():
-        assert not gradient[..., t + 1 :, :].any()
+    gradients = layer.backward(dy, cache)
+    for key in layer.inputs:
+        assert not gradients[key][..., t + 1 :, :].any()
 
 
-@drawn
+@few
 @given(size=layer_sizes, seed=seeds, kind=st.sampled_from(KINDS))
 def test_weights_of_attention(size, seed, kind):
     """Where attending is allowed they are positive and sum to one, elsewhere they are zero."""
@@ -414,7 +413,7 @@ def test_weights_of_attention(size, seed, kind):
     close(weights.sum(axis=-1), mask.any(axis=-1).astype(float))
 
 
-@drawn
+@few
 @given(size=layer_sizes, seed=seeds)
 def test_a_mask_of_attention_broadcasts(size, seed):
     """All True is no mask, and a mask for all heads is that mask for each."""
@@ -425,7 +424,7 @@ def test_a_mask_of_attention_broadcasts(size, seed):
         all_same(whole.both(dy), layer.both(dy))
 
 
-@drawn
+@few
 @given(size=layer_sizes, seed=seeds, kind=st.sampled_from(KINDS))
 def test_attention_has_no_order(size, seed, kind):
     """Positions may come in any order, with their masks: the output is the same."""
@@ -455,6 +454,60 @@ def test_the_parts_of_attention_make_it_whole(size, seed, kind, most):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attention, "MOST", most)
         all_close(layer.both(dy), whole)
+
+
+# Positions
+
+
+@drawn
+@given(size=layer_sizes, seed=seeds, offset=st.integers(0, 1000))
+def test_rotary_scores_depend_on_the_distance(size, seed, offset):
+    """Query and key moved by the same offset: the same product, to 1e-12 of their lengths."""
+    (B, T, S, half), rng = size, np.random.default_rng(seed)
+    angles = positional.rotary_angles(T + S + offset, 2 * half)
+    q, k = normal(rng, B, T, 2 * half), normal(rng, B, S, 2 * half)
+
+    def scores(start):
+        turned_q, _ = positional.rotary_forward(q, angles[start : start + T])
+        turned_k, _ = positional.rotary_forward(k, angles[start : start + S])
+        close(np.linalg.norm(turned_q, axis=-1), np.linalg.norm(q, axis=-1))
+        return turned_q @ turned_k.swapaxes(1, 2)
+
+    np.testing.assert_allclose(scores(offset), scores(0), atol=1e-12 * 2 * half * 10)
+
+
+@drawn
+@given(size=layer_sizes, seed=seeds)
+def test_the_pairings_of_rotary_are_a_reordering_apart(size, seed):
+    """Pairs (i, i + K/2), as many programs have them, by the formula written out for one pair."""
+    (B, T, _, half), rng = size, np.random.default_rng(seed)
+    K = 2 * half
+    x, angles, order = (
+        normal(rng, B, T, K),
+        positional.rotary_angles(T, K),
+        positional.half_split_order(K),
+    )
+    mixed, apart = x[..., order], np.empty_like(x)
+    for t in range(T):
+        for i in range(half):
+            a, b, angle = mixed[:, t, i], mixed[:, t, i + half], t * 10000 ** (-2 * i / K)
+            apart[:, t, i] = np.cos(angle) * a - np.sin(angle) * b
+            apart[:, t, i + half] = np.sin(angle) * a + np.cos(angle) * b
+    y, _ = positional.rotary_forward(x, angles)
+    close(y[..., order], apart)
+
+
+@drawn
+@given(T=st.integers(1, 40), half=st.integers(1, 8), heads=st.integers(1, 9))
+def test_constant_positions(T, half, heads):
+    table = positional.sinusoidal(T, 2 * half)
+    t, i = T - 1, half - 1
+    angle = t / 10000 ** (2 * i / (2 * half))
+    close(table[t, 2 * i : 2 * i + 2], [np.sin(angle), np.cos(angle)])
+    close((table**2).sum(axis=1), np.full(T, half))
+    bias = positional.alibi_bias(heads, T)
+    close(bias[-1], -(2.0**-8) * np.abs(np.arange(T)[:, None] - np.arange(T)))
+    close(bias[:, 0, -1], [-(2 ** (-8 * n / heads)) * (T - 1) for n in range(1, heads + 1)])
 
 
 # What the gates are
