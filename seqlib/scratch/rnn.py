@@ -5,7 +5,7 @@
     (carry)   where the mask is False, h_t = h_{t-1}
 
 The activation may also be relu or sigmoid.  Source: Elman, Finding structure in time, 1990.
-Formulas: chapters/02_rnn.ipynb.
+Formulas: chapters/02_rnn.ipynb, those of `backward` chapters/03_bptt.ipynb.
 B batch, T steps, D inputs, H hidden.  A batch of rows meets a weight (out, in) as x @ W.T.
 """
 
@@ -111,7 +111,7 @@ def backward(dh, dh_T, cache):
         else:
             da[t] *= mask[t]
             dh_next = np.where(mask[t], da[t] @ W_hh, dh_next)  # (rnn-a) (carry)
-    steps = da.reshape(T * B, H)  # the weights are shared: their gradients sum over all steps
+    steps = da.reshape(T * B, H)  # the weights are shared: gradients sum over all steps
     grads = {
         "W_xh": steps.T @ x.reshape(T * B, D),
         "W_hh": steps.T @ h[:-1].reshape(T * B, H),
