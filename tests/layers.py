@@ -9,7 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from seqlib.scratch import attention, multihead, pooling, positional
+from seqlib.scratch import (
+    attention,
+    decoder_layer,
+    encoder_layer,
+    feed_forward,
+    layernorm,
+    multihead,
+    pooling,
+    positional,
+)
 
 # No mask; causal; the ends of rows are padding; holes, with rows that may attend to nothing; these
 # and a bias
@@ -118,12 +127,55 @@ def cross_attention(rng, size, kind):
 def rotary_attention(rng, size, kind):
     """Self-attention with turned queries and keys."""
     B, T, _, half = size
+    half = min(half, 2)
     D = 4 * half
     inputs = {name: normal(rng, B, T, D) for name in "qkv"}
     angles = positional.rotary_angles(T, 2 * half)
     options = {"heads": 2, "angles": angles, **drawn_mask(rng, kind, B, 2, T, T)}
     params = parameters(rng, multihead.init(rng, D))
     return Problem(params, inputs, options, multihead.forward, multihead.backward)
+
+
+def encoder(forward, backward):
+    def drawn(rng, size, kind):
+        B, T, H, half = size
+        D = 2 * min(half, 3)  # a difference for each parameter takes its time
+        params = parameters(rng, encoder_layer.init(rng, D, H))
+        options = {"heads": 2, **drawn_mask(rng, kind, B, 2, T, T)}
+        return Problem(params, {"x": normal(rng, B, T, D)}, options, forward, backward)
+
+    return drawn
+
+
+def decoder(forward, backward):
+    """The mask of the kind is that of the source; no mask is given to self-attention."""
+
+    def drawn(rng, size, kind):
+        B, T, S, half = size
+        D, source = 2 * min(half, 3), half + 2
+        params = parameters(rng, decoder_layer.init(rng, D, S + 1, source))
+        inputs = {"x": normal(rng, B, T, D), "source": normal(rng, B, S, source)}
+        found = drawn_mask(rng, kind, B, 2, T, S)
+        options = {"heads": 2, **({"source_mask": found["mask"]} if found else {})}
+        if kind == "bias":
+            options["bias"] = normal(rng, 2, T, T)
+        return Problem(params, inputs, options, forward, backward)
+
+    return drawn
+
+
+def norm(rng, size, kind):
+    B, T, _, D = size
+    params = parameters(rng, layernorm.init(rng, D + 2))
+    inputs = {"x": normal(rng, B, T, D + 2)}
+    return Problem(params, inputs, {}, layernorm.forward, layernorm.backward)
+
+
+def network(rng, size, kind):
+    B, T, H, D = size
+    params = parameters(rng, feed_forward.init(rng, D, H))
+    inputs = {"x": normal(rng, B, T, D)}
+    return Problem(params, inputs, {}, feed_forward.forward, feed_forward.backward)
 
 
 def learned_positions(rng, size, kind):
@@ -140,15 +192,41 @@ def rotary(rng, size, kind):
     return Problem({}, inputs, options, positional.rotary_forward, positional.rotary_backward)
 
 
+TRANSFORMER = {
+    "encoder, post-norm": encoder(
+        encoder_layer.post_norm_forward, encoder_layer.post_norm_backward
+    ),
+    "encoder, pre-norm": encoder(encoder_layer.pre_norm_forward, encoder_layer.pre_norm_backward),
+    "decoder, post-norm": decoder(
+        decoder_layer.post_norm_forward, decoder_layer.post_norm_backward
+    ),
+    "decoder, pre-norm": decoder(decoder_layer.pre_norm_forward, decoder_layer.pre_norm_backward),
+}
 ATTENDING = {  # these take a mask
     "pooling": pool,
     "attention": attend,
     "multihead": cross_attention,
     "multihead, rotary": rotary_attention,
+    **TRANSFORMER,
 }
-LAYERS = {**ATTENDING, "learned positions": learned_positions, "rotary": rotary}
+LAYERS = {
+    **ATTENDING,
+    "layernorm": norm,
+    "feed_forward": network,
+    "learned positions": learned_positions,
+    "rotary": rotary,
+}
 CASES = [(name, kind) for name in LAYERS for kind in (KINDS if name in ATTENDING else KINDS[:1])]
 cases = pytest.mark.parametrize(("name", "kind"), CASES)
+
+
+def kinks(cache):
+    """Where the relus of a layer bend: their distance to the nearest of its inputs, inf if none."""
+    if isinstance(cache, feed_forward.Cache):
+        a = cache.x @ cache.params["W_1"].T + cache.params["b_1"]
+        return np.abs(a).min()
+    parts = cache if isinstance(cache, tuple) else ()
+    return min([kinks(part) for part in parts], default=np.inf)
 
 
 def layer_problem(name, kind, size, seed):

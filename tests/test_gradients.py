@@ -21,7 +21,7 @@ from cells import (
 )
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from layers import cases, layer_problem
+from layers import TRANSFORMER, cases, kinks, layer_problem
 
 from seqlib import gradcheck, omega, spectra
 from seqlib.scratch import dropout, embedding, linear, losses, rnn
@@ -100,6 +100,22 @@ def test_cross_entropy(masked, size, seed):
         return losses.cross_entropy_forward(logits, targets, mask)[0]
 
     assert_gradients(loss, {"logits": logits}, {"logits": losses.cross_entropy_backward(cache)})
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@drawn
+@given(size=sizes, seed=seeds, eps=st.floats(0, 0.9))
+def test_smoothed_cross_entropy(masked, size, seed, eps):
+    (B, T, V, _), rng = size, np.random.default_rng(seed)
+    logits, targets = 2 * normal(rng, B, T, V), rng.integers(0, V, (B, T))
+    mask = random_mask(rng, B, T) if masked else None
+    _, cache = losses.smoothed_cross_entropy_forward(logits, targets, mask, eps=eps)
+
+    def loss(logits):
+        return losses.smoothed_cross_entropy_forward(logits, targets, mask, eps=eps)[0]
+
+    gradient = losses.smoothed_cross_entropy_backward(cache)
+    assert_gradients(loss, {"logits": logits}, {"logits": gradient})
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -235,11 +251,31 @@ def test_dropout_between_layers(size, seed, mask):
 
 
 @cases
-@few
+@settings(drawn, max_examples=3)
 @given(size=sizes, seed=seeds)
 def test_layer(name, kind, size, seed):
     _, layer, dy = layer_problem(name, kind, size, seed)
-    gradients = layer.backward(dy, layer.forward()[1])
+    assert_layer(layer, dy)
+
+
+@pytest.mark.parametrize("name", TRANSFORMER)
+@settings(drawn, max_examples=2)
+@given(size=sizes, seed=seeds)
+def test_dropout_in_a_layer(name, size, seed):
+    _, layer, dy = layer_problem(name, "padding", size, seed)
+
+    def run(*arguments, **options):
+        return layer.run(*arguments, **options, rate=0.3, rng=np.random.default_rng(seed))
+
+    assert_layer(layer._replace(run=run), dy)
+    assert not np.array_equal(layer.forward()[0], layer._replace(run=run).forward()[0])
+
+
+def assert_layer(layer, dy):
+    """Every gradient of a layer: parameters and inputs."""
+    _, cache = layer.forward()
+    assume(kinks(cache) > 1e-3)
+    gradients = layer.backward(dy, cache)
 
     def loss(**arguments):
         arguments["params"] = {**layer.params, **arguments.pop("params", {})}

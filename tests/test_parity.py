@@ -14,8 +14,12 @@ from seqlib.pytorch import models as torch_models
 from seqlib.pytorch import positional as torch_positional
 from seqlib.pytorch.attention import attention as torch_attention
 from seqlib.pytorch.bidirectional import Bidirectional
+from seqlib.pytorch.decoder_layer import PostNormDecoderLayer, PreNormDecoderLayer
+from seqlib.pytorch.encoder_layer import PostNormEncoderLayer, PreNormEncoderLayer
+from seqlib.pytorch.feed_forward import FeedForward
 from seqlib.pytorch.gru import GRU
 from seqlib.pytorch.gru_reset_before import GRUResetBefore
+from seqlib.pytorch.layernorm import LayerNorm
 from seqlib.pytorch.lstm import LSTM
 from seqlib.pytorch.lstm1997 import LSTM1997
 from seqlib.pytorch.multihead import MultiHead
@@ -23,7 +27,19 @@ from seqlib.pytorch.pooling import pool
 from seqlib.pytorch.rnn import RNN
 from seqlib.pytorch.skip import SkipRNN
 from seqlib.pytorch.stack import Stack
-from seqlib.scratch import embedding, gru, linear, losses, lstm, ops, positional, rnn
+from seqlib.scratch import (
+    attention,
+    decoder_layer,
+    embedding,
+    encoder_layer,
+    gru,
+    linear,
+    losses,
+    lstm,
+    ops,
+    positional,
+    rnn,
+)
 
 B, T, D, H = 3, 5, 4, 6
 TOLERANCE = {np.float64: 1e-10, np.float32: 1e-4}
@@ -357,12 +373,25 @@ def test_ops(dtype):
 
 
 # Attention and the other layers without a recurrence
+def of_layer(make, params):
+    """A Transformer layer of the sizes of its parameters, with two heads."""
+    H, D = params["feed_forward.W_1"].shape
+    cross = params.get("cross_attention.W_k")
+    return make(D, H, 2, **({} if cross is None else {"source": cross.shape[1]}))
+
+
 # A function, or a module's maker, called with the layer's parameters
 LAYER_MIRRORS = {
     "pooling": pool,
     "attention": torch_attention,
     "multihead": lambda params: MultiHead(len(params["W_q"]), 2, params["W_k"].shape[1]),
     "multihead, rotary": lambda params: MultiHead(len(params["W_q"]), 2),
+    "encoder, post-norm": partial(of_layer, PostNormEncoderLayer),
+    "encoder, pre-norm": partial(of_layer, PreNormEncoderLayer),
+    "decoder, post-norm": partial(of_layer, PostNormDecoderLayer),
+    "decoder, pre-norm": partial(of_layer, PreNormDecoderLayer),
+    "layernorm": lambda params: LayerNorm(len(params["gain"])),
+    "feed_forward": lambda params: FeedForward(*params["W_1"].shape[::-1]),
     "learned positions": lambda params: torch_positional.Learned(*params["P"].shape),
     "rotary": torch_positional.rotary,
 }
@@ -455,6 +484,125 @@ def test_multihead_is_torchs(kind, dtype):
     ours = {"weights": layer.forward()[1].heads.weights, **layer.both(dy)}
     found = {"y": y, **{f"d{key}": a.grad for key, a in inputs.items()}, **grads}
     assert_same(ours, {"weights": weights, **found})
+
+
+# torch's names of our parameters in a Transformer layer; its norms are numbered in the order of use
+PARTS = {
+    "self_attention": "self_attn",
+    "cross_attention": "multihead_attn",
+    "feed_forward.W_1": "linear1.weight",
+    "feed_forward.b_1": "linear1.bias",
+    "feed_forward.W_2": "linear2.weight",
+    "feed_forward.b_2": "linear2.bias",
+}
+
+
+def torch_names(params):
+    """For each of torch's parameters, ours: one name, or three whose arrays are stacked."""
+    norms = [key.partition(".")[0] for key in params if key.endswith("gain")]
+    names = {PARTS[key]: [key] for key in params if key in PARTS}
+    for i, norm in enumerate(norms, start=1):
+        names |= {f"norm{i}.weight": [f"{norm}.gain"], f"norm{i}.bias": [f"{norm}.bias"]}
+    for ours in ("self_attention", "cross_attention"):
+        if f"{ours}.W_q" in params:
+            names |= {
+                f"{PARTS[ours]}.in_proj_weight": [f"{ours}.W_{x}" for x in "qkv"],
+                f"{PARTS[ours]}.in_proj_bias": [f"{ours}.b_{x}" for x in "qkv"],
+                f"{PARTS[ours]}.out_proj.weight": [f"{ours}.W_o"],
+                f"{PARTS[ours]}.out_proj.bias": [f"{ours}.b_o"],
+            }
+    return names
+
+
+@dtypes
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("norm_first", [False, True])
+@pytest.mark.parametrize("part", [encoder_layer, decoder_layer])
+def test_transformer_layers_are_torchs(part, norm_first, padded, dtype):
+    """Its padding masks are True where there is padding, its causal mask where s > t."""
+    (B, T, S, D, H), rng = (3, 4, 5, 6, 7), np.random.default_rng(3)
+    params = {key: rng.standard_normal(a.shape) for key, a in part.init(rng, D, H).items()}
+    params = {key: 0.5 * a.astype(dtype) for key, a in params.items()}
+    x, source, dy = draw(dtype, (B, T, D), (B, S, D), (B, T, D))
+    real, causal = np.arange(T) < np.array([[2], [T], [3]]), attention.causal_mask(T)
+    seen = np.arange(S) < np.array([[S], [2], [1]])
+    forward = part.pre_norm_forward if norm_first else part.post_norm_forward
+    backward = part.pre_norm_backward if norm_first else part.post_norm_backward
+    kind = nn.TransformerEncoderLayer if part is encoder_layer else nn.TransformerDecoderLayer
+    theirs = kind(
+        *(D, 2, H), dropout=0, batch_first=True, norm_first=norm_first, dtype=torch.tensor(x).dtype
+    )
+    names = torch_names(params)
+    theirs.load_state_dict(
+        {key: torch.from_numpy(np.concatenate([params[k] for k in parts], axis=0))
+         for key, parts in names.items()}
+    )  # fmt: skip
+    forbidden, inputs = torch.from_numpy(~causal), {"dx": leaf(x)}
+    if part is encoder_layer:
+        mask = attention.padding_mask(real) & causal if padded else None
+        y, cache = forward(params, x, mask, heads=2)
+        dx, grads = backward(dy, cache)
+        hidden = torch.from_numpy(~real) if padded else None
+        expected = theirs(
+            *inputs.values(), src_mask=forbidden if padded else None, src_key_padding_mask=hidden
+        )
+        found = {"y": y, "dx": dx}
+    else:
+        masks = (
+            (attention.padding_mask(real) & causal, attention.padding_mask(seen))
+            if padded
+            else (None, None)
+        )
+        y, cache = forward(params, x, source, *masks, heads=2)
+        dx, dsource, grads = backward(dy, cache)
+        inputs["dsource"] = leaf(source)
+        expected = theirs(
+            *inputs.values(),
+            tgt_mask=forbidden,
+            tgt_key_padding_mask=torch.from_numpy(~real) if padded else None,
+            memory_key_padding_mask=torch.from_numpy(~seen) if padded else None,
+        )
+        found = {"y": y, "dx": dx, "dsource": dsource}
+    expected.backward(torch.from_numpy(dy))
+    gradients = dict(theirs.named_parameters())
+    assert names.keys() == gradients.keys()
+    found |= {key: np.concatenate([grads[k] for k in parts]) for key, parts in names.items()}
+    inputs = {key: a.grad for key, a in inputs.items()}
+    assert_same(found, {"y": expected, **inputs, **{k: a.grad for k, a in gradients.items()}})
+
+
+@dtypes
+def test_layernorm_is_torchs(dtype):
+    _, layer, dy = layer_problem("layernorm", "none", (3, 4, 5, 6), 1)
+    layer, dy = layer.astype(dtype), dy.astype(dtype)
+    theirs = nn.LayerNorm(len(layer.params["gain"]), dtype=torch.from_numpy(dy).dtype)
+    names = {"gain": "weight", "bias": "bias"}
+    theirs.load_state_dict({names[k]: torch.from_numpy(a) for k, a in layer.params.items()})
+    x = leaf(layer.inputs["x"])
+    y = theirs(x)
+    y.backward(torch.from_numpy(dy))
+    grads = {key: theirs.get_parameter(name).grad for key, name in names.items()}
+    assert_same(layer.both(dy), {"y": y, "dx": x.grad, **grads})
+
+
+@dtypes
+@pytest.mark.parametrize("masked", [False, True])
+def test_smoothed_cross_entropy(masked, dtype):
+    """torch's label smoothing shares eps among all classes, as ours."""
+    V, rng = 7, np.random.default_rng(4)
+    (logits,) = draw(dtype, (B, T, V))
+    targets, mask = rng.integers(0, V, (B, T)), rng.random((B, T)) < 0.6 if masked else None
+    loss, cache = losses.smoothed_cross_entropy_forward(logits, targets, mask, eps=0.1)
+    theirs, labels = leaf(logits), torch.tensor(targets)
+    if masked:
+        labels[torch.from_numpy(~mask)] = -100
+    expected = nn.functional.cross_entropy(
+        theirs.reshape(-1, V), labels.reshape(-1), label_smoothing=0.1
+    )
+    expected.backward()
+    ours = {"loss": np.array(loss, dtype)}
+    ours["dlogits"] = losses.smoothed_cross_entropy_backward(cache)
+    assert_same(ours, {"loss": expected, "dlogits": theirs.grad})
 
 
 def test_constant_positions_have_mirrors():

@@ -1,6 +1,7 @@
 """Laws that hold for every size and seed; Hypothesis draws them."""
 
 from collections import Counter, defaultdict
+from functools import partial
 from itertools import islice, product
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from cells import CELLS, GATES, MODELS, MODULES, flat, mapped, model_problem, problem, variant
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layers import KINDS, cases, layer_problem
+from layers import KINDS, TRANSFORMER, cases, layer_problem
 
 from seqlib import decode, gradcheck, guessing, metrics, ngrams, optim, spectra, tasks, text
 from seqlib.scratch import (
@@ -17,6 +18,7 @@ from seqlib.scratch import (
     embedding,
     gru,
     gru_reset_before,
+    layernorm,
     linear,
     losses,
     lstm,
@@ -257,6 +259,11 @@ def test_losses_ignore_masked_places(filling):
     for forward, backward, targets in [
         (losses.cross_entropy_forward, losses.cross_entropy_backward, ids),
         (losses.squared_error_forward, losses.squared_error_backward, numbers),
+        (
+            partial(losses.smoothed_cross_entropy_forward, eps=0.2),
+            losses.smoothed_cross_entropy_backward,
+            ids,
+        ),
     ]:
         loss, cache = forward(a, targets, mask)
         other_loss, other_cache = forward(filled, targets, mask)
@@ -454,6 +461,53 @@ def test_the_parts_of_attention_make_it_whole(size, seed, kind, most):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attention, "MOST", most)
         all_close(layer.both(dy), whole)
+
+
+@pytest.mark.parametrize("name", TRANSFORMER)
+@few
+@given(size=layer_sizes, seed=seeds)
+def test_causality_of_a_transformer_layer(name, size, seed):
+    """A decoder layer is causal without being told, an encoder layer under a causal mask."""
+    rng, layer, dy = layer_problem(name, "causal", size, seed)
+    y, cache = layer.forward()
+    t = rng.integers(y.shape[1])
+    x = layer.inputs["x"].copy()
+    x[:, t + 1 :] = normal(rng, *x[:, t + 1 :].shape)
+    same(layer.forward(x=x)[0][:, : t + 1], y[:, : t + 1])
+    dy[:, t + 1 :] = 0
+    assert not layer.gradients(dy, cache)["dx"][:, t + 1 :].any()
+
+
+@pytest.mark.parametrize("name", TRANSFORMER)
+@few
+@given(size=layer_sizes, seed=seeds, fill=st.sampled_from([0.0, -3.5, 1e6]))
+def test_padding_of_a_transformer_layer(name, size, seed, fill):
+    """What stands in the padding, of the source or of the sequence itself, changes no bit.
+
+    The rows alone, without their padding, give the same.
+    """
+    _, layer, dy = layer_problem(name, "padding", size, seed)
+    key, option = ("source", "source_mask") if "decoder" in name else ("x", "mask")
+    real = layer.options[option][:, 0, 0]
+    if key == "x":
+        dy *= real[:, :, None]  # what comes out of padding is not used
+    found = layer.both(dy)
+    filled = layer._replace(
+        inputs={**layer.inputs, key: np.where(real[:, :, None], layer.inputs[key], fill)}
+    )
+    other = filled.both(dy)
+    kept = real if key == "x" else np.ones(dy.shape[:2], bool)
+    same(other["y"][kept], found["y"][kept])
+    assert not other[f"d{key}"][~real].any()
+    for each in (found, other):
+        y = each.pop("y")
+        each["dx"] = each["dx"] if key == "source" else each["dx"][real]
+    all_close(other, found)
+    for b, n in enumerate(real.sum(axis=1)):
+        row = {k: a[b : b + 1, : n if k == key else None] for k, a in layer.inputs.items()}
+        alone = layer._replace(inputs=row, options={"heads": 2})
+        own, _ = alone.forward()
+        close(y[b, : own.shape[1]], own[0])
 
 
 # Positions
@@ -749,6 +803,25 @@ def test_softmax(size, seed, scale):
         same(p.argmax(axis), a.argmax(axis))
     small = a / scale
     close(ops.softmax(small + 100), ops.softmax(small))
+
+
+@drawn
+@given(size=layer_sizes, seed=seeds, scale=st.sampled_from([1e-2, 1.0, 1e3]))
+def test_layernorm(size, seed, scale):
+    """Mean 0, variance 1 but for eps; blind to a shift of all features and to their scale."""
+    (B, T, _, D), rng = size, np.random.default_rng(seed)
+    D += 1
+    params, x = layernorm.init(rng, D), scale * normal(rng, B, T, D)
+    y, cache = layernorm.forward(params, x)
+    close(y.mean(axis=-1), np.zeros((B, T)))
+    variance = x.var(axis=-1)
+    close(y.var(axis=-1), variance / (variance + 1e-5))
+    np.testing.assert_allclose(layernorm.forward(params, x + 2.5)[0], y, atol=1e-7)
+    free, _ = layernorm.forward(params, x, eps=0.0)
+    np.testing.assert_allclose(layernorm.forward(params, 7 * x, eps=0.0)[0], free, atol=1e-9)
+    dx, _ = layernorm.backward(normal(rng, B, T, D), cache)
+    np.testing.assert_allclose(dx.sum(axis=-1), 0, atol=1e-9 / scale)
+    assert not layernorm.forward(params, np.full((2, D), 3.0))[0].any()  # equal features
 
 
 @drawn

@@ -1,9 +1,13 @@
 """Losses: one number for a batch, the mean over its unmasked places, and its gradient.
 
-    (cross-entropy)   L = -mean log p_t[y_t],   p_t = softmax(logits_t)          in nats
-    (squared-error)   L = mean ||y_t - target_t||^2 / D
+    (cross-entropy)     L = -mean log p_t[y_t],   p_t = softmax(logits_t)          in nats
+    (squared-error)     L = mean ||y_t - target_t||^2 / D
+    (label-smoothing)   L = -mean sum_k q_k log p_t[k],   q = (1 - eps) one_hot(y_t) + eps / V
 
-Formulas: chapters/01_sequences.ipynb.  V classes, D outputs per place.
+The eps of label smoothing is shared by all V classes, the target too, as in the paper and in torch;
+others share it among the V - 1 wrong ones.  Source: Szegedy et al., Rethinking the Inception
+architecture, 2016.
+Formulas: chapters/01_sequences.ipynb and 10_transformer.ipynb.  V classes, D outputs per place.
 """
 
 from typing import NamedTuple
@@ -17,6 +21,12 @@ class CrossEntropyCache(NamedTuple):
     p: np.ndarray  # the probabilities
     targets: np.ndarray
     weights: np.ndarray  # 1 / number of real places, 0 at the others
+
+
+class SmoothedCache(NamedTuple):
+    p: np.ndarray
+    q: np.ndarray  # the smoothed targets, (..., V)
+    weights: np.ndarray
 
 
 class SquaredErrorCache(NamedTuple):
@@ -57,6 +67,33 @@ def cross_entropy_backward(cache):
     picked = np.take_along_axis(dlogits, cache.targets[..., None], axis=-1)
     np.put_along_axis(dlogits, cache.targets[..., None], picked - 1, axis=-1)
     return dlogits * cache.weights[..., None]  # (cross-entropy)
+
+
+def smoothed_cross_entropy_forward(logits, targets, mask=None, *, eps):
+    """Mean cross-entropy of smoothed targets, in nats per real place.
+
+    logits, targets, mask  those of `cross_entropy_forward`
+    eps                    share of a target that all V classes divide, at least 0 and less than 1
+
+    Returns the loss, a float, and a cache.  Raises ValueError as `cross_entropy_forward` does, and
+    if eps is out of range.
+    """
+    if not 0 <= eps < 1:
+        raise ValueError(f"eps is {eps}; expected at least 0 and less than 1")
+    _, (p, targets, weights) = cross_entropy_forward(logits, targets, mask)
+    logits = np.asarray(logits)
+    V = logits.shape[-1]
+    q = np.full(p.shape, eps / V, p.dtype)
+    np.put_along_axis(q, targets[..., None], 1 - eps + eps / V, axis=-1)
+    if mask is not None:
+        logits = np.where(weights[..., None] > 0, logits, 0)
+    loss = -float(((q * ops.log_softmax(logits)).sum(axis=-1) * weights).sum())  # (label-smoothing)
+    return loss, SmoothedCache(p, q, weights)
+
+
+def smoothed_cross_entropy_backward(cache):
+    """The gradient with respect to the logits, (..., V): probabilities less smoothed targets."""
+    return (cache.p - cache.q) * cache.weights[..., None]  # (label-smoothing)
 
 
 def squared_error_forward(y, targets, mask=None):
