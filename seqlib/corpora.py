@@ -26,6 +26,7 @@ class Source(NamedTuple):
     member: str | None = (
         None  # its name in the archive, in any folder, if the addresses lead to one
     )
+    alternative: str = 'text("book")'  # what there is without the network
 
 
 SOURCES = {
@@ -45,6 +46,18 @@ SOURCES = {
         ),
     ),
 }
+PAIRS = {
+    "tatoeba": Source(
+        "fra.txt",
+        "0bb85dbaa1c896844649094d7eaf2e34bee34e84fe362b26ce7e8f2e12aae104",
+        (
+            "https://d2l-data.s3-accelerate.amazonaws.com/fra-eng.zip",
+            "https://raw.githubusercontent.com/modelexlab/data/adddaf33ac35572bcfeb421efec29435e7ea9332/fra-eng.zip",
+        ),
+        member="fra.txt",
+        alternative="seqlib.phrases.corpus()",
+    ),
+}
 
 
 def text(name="book"):
@@ -60,6 +73,26 @@ def text(name="book"):
     if name not in SOURCES:
         raise ValueError(f"there is no text {name!r}; there are {['book', *SOURCES]}")
     return fetch(SOURCES[name]).read_text(encoding="utf-8")
+
+
+def pairs(name="tatoeba"):
+    """Sentences and their translations as a list of pairs of strings.
+
+    name  "tatoeba": 167,130 English sentences with a French one each, shortest first; a sentence
+          with several translations comes several times.  By the contributors of tatoeba.org, put
+          together by manythings.org (2019-04-07), licensed CC BY 2.0
+
+    Returns a list of (English, French).  Raises ValueError for another name or a line without
+    exactly one tab, RuntimeError if the file cannot be had, as `text`.
+    """
+    if name not in PAIRS:
+        raise ValueError(f"there are no pairs {name!r}; there are {list(PAIRS)}")
+    lines = fetch(PAIRS[name]).read_text(encoding="utf-8").rstrip("\n").split("\n")
+    found = [tuple(line.split("\t")) for line in lines]
+    for number, parts in enumerate(found, 1):
+        if len(parts) != 2:
+            raise ValueError(f"line {number} of {name!r} has {len(parts) - 1} tabs; expected 1")
+    return found
 
 
 def book():
@@ -100,7 +133,7 @@ def fetch(source):
         + "".join(f"  - {problem}\n" for problem in problems)
         + f"Put the file there yourself: {path}\n"
         f"  (SHA-256 {source.sha256})\n"
-        'or use the text that needs no network: text("book").'
+        f"or use what needs no network: {source.alternative}."
     )
 
 

@@ -195,6 +195,52 @@ def test_without_pooch_the_error_says_what_to_install(source, folder, monkeypatc
         corpora.text("sample")
 
 
+PAIRS = "Go.\tVa\u202f!\nHi.\tSalut\u202f!\nHi.\tSalut.\n"
+
+
+@pytest.fixture
+def pairs_source(server, monkeypatch):
+    """Registers a file of pairs of this content, in an archive on the server."""
+
+    def register(content=PAIRS):
+        good = content.encode()
+        server.files["/fra-eng.zip"] = zipped("fra-eng/", _about=b"CC BY", fra=good)
+        sample = corpora.PAIRS["tatoeba"]._replace(
+            sha256=hashlib.sha256(good).hexdigest(), addresses=(server.address("/fra-eng.zip"),)
+        )
+        monkeypatch.setitem(corpora.PAIRS, "tatoeba", sample._replace(member="fra.txt"))
+
+    return register
+
+
+def test_pairs_are_taken_from_the_member_of_an_archive(server, pairs_source, folder):
+    pairs_source()
+    expected = [("Go.", "Va\u202f!"), ("Hi.", "Salut\u202f!"), ("Hi.", "Salut.")]
+    assert corpora.pairs() == corpora.pairs("tatoeba") == expected
+    assert server.asked == ["/fra-eng.zip"]
+    assert left(folder) == ["fra.txt"]
+
+
+def test_a_line_that_is_no_pair_is_named(pairs_source, folder):
+    pairs_source("Go.\tVa !\nRun!\n")
+    with pytest.raises(ValueError, match="line 2 of 'tatoeba' has 0 tabs; expected 1"):
+        corpora.pairs()
+
+
+def test_offline_pairs_name_the_phrases_instead(pairs_source, folder, monkeypatch):
+    pairs_source()
+    monkeypatch.setenv("SEQLIB_OFFLINE", "1")
+    with pytest.raises(RuntimeError) as error:
+        corpora.pairs()
+    message = str(error.value)
+    assert "phrases.corpus()" in message and str(folder / "fra.txt") in message
+
+
+def test_unknown_pairs_are_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"'europarl'.*'tatoeba'"):
+        corpora.pairs("europarl")
+
+
 def test_an_unknown_name_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"'moby_dick'.*'book', 'tiny_shakespeare'"):
         corpora.text("moby_dick")
