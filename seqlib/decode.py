@@ -1,17 +1,20 @@
-"""From a model's predictions to symbols: greedy choice and sampling, always with a length limit.
+"""From a model's predictions to symbols: greedy, sampling, beam search; always with a length limit.
 
     (temperature)   p_k = exp(logit_k / tau) / sum_j exp(logit_j / tau)
+    (beam-score)    score(y) = log p(y) / |y|^alpha          |y| counts the end symbol
 
 A model here is anything with step(params, ids, state) -> (logits, state).
-Sources: top-k, Fan et al., 2018; top-p (nucleus), Holtzman et al., 2020.
-Formula: chapters/02_rnn.ipynb.
+Sources: top-k, Fan et al., 2018; top-p (nucleus), Holtzman et al., 2020; the exponent of the length
+penalty, Wu et al., Google's neural machine translation system, 2016, there of (5 + |y|) / 6.
+Formulas: chapters/02_rnn.ipynb and 07_encoder_decoder.ipynb.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from seqlib.scratch import ops
+from seqlib.scratch import checks, ops
+from seqlib.scratch.state import map_state
 
 
 class Decoded(NamedTuple):
@@ -85,6 +88,52 @@ def generate(model, params, first, state, choose, max_length, end=None):
             running = running & (ids != end)
         steps.append(ids)
     return Decoded(np.stack(steps, axis=1), lengths, log_probability)
+
+
+def beam_search(model, params, first, state, *, width, max_length, end=None, alpha=0.0):
+    """Of the `width` best beginnings at every step, the best row in the end.
+
+    A row that is finished stays among the `width` with its score, and no longer grows; the search
+    ends when all of them are finished.
+
+    width  beginnings to keep; 1 is greedy choice
+    alpha  0 compares log-probabilities, which favours short rows; 1 their mean per symbol
+    The other arguments and the result are those of `greedy`.
+
+    Returns Decoded, the best of each row of the batch.
+    Raises ValueError if width or max_length is less than 1, or alpha is negative.
+    """
+    checks.sizes(width=width, max_length=max_length)
+    if not alpha >= 0:
+        raise ValueError(f"alpha is {alpha}; expected at least 0")
+    first = np.asarray(first)
+    B, rows = len(first), np.arange(len(first))[:, None]
+    ids = np.repeat(first, width)  # (B width,): the beginnings of a row of the batch lie together
+    state = map_state(lambda a: np.repeat(a, width, axis=0), state)
+    log_p = np.where(np.arange(width) == 0, 0.0, np.full((B, width), -np.inf))  # one beginning yet
+    lengths, running = np.zeros((B, width), int), np.ones((B, width), bool)
+    written = np.zeros((B, width, 0), int)
+    while running.any() and written.shape[2] < max_length:
+        logits, state = model.step(params, ids, state)
+        log_next = ops.log_softmax(logits).reshape(B, width, -1).astype(float)
+        V = log_next.shape[2]
+        if end is not None:  # a finished row goes on in one way, for nothing
+            stay = np.where(np.arange(V) == end, 0.0, -np.inf)
+            log_next = np.where(running[..., None], log_next, stay)
+        grown = lengths + running
+        log_next += log_p[..., None]
+        score = log_next / grown[..., None] ** alpha  # (beam-score)
+        best = np.argsort(-score.reshape(B, -1), axis=1, kind="stable")[:, :width]
+        parent, ids = best // V, best % V
+        log_p = log_next.reshape(B, -1)[rows, best]
+        lengths, running = grown[rows, parent], running[rows, parent]
+        written = np.concatenate([written[rows, parent], ids[..., None]], axis=2)
+        if end is not None:
+            running = running & (ids != end)
+        ids, moved = ids.ravel(), (rows * width + parent).ravel()
+        state = map_state(lambda a, moved=moved: a[moved], state)
+    n = lengths[:, 0]  # the beginnings stand in the order of their scores
+    return Decoded(written[:, 0, : n.max()], n, log_p[:, 0])
 
 
 def with_temperature(logits, temperature):

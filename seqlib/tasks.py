@@ -1,7 +1,8 @@
 """Tasks with exact answers, drawn from a random generator, and one measured series.
 
 A batch's mask is False where a row has ended; the recurrent layers and the losses take it as it is.
-Sentences, grammars and Reber's strings have modules of their own and are found here too.
+Sentences, grammars, Reber's strings, dates, reversal and recall have modules of their own and are
+found here too.
 """
 
 from typing import NamedTuple
@@ -9,11 +10,19 @@ from typing import NamedTuple
 import numpy as np
 
 from seqlib import text
+from seqlib.dates import DATE_CHARACTERS as DATE_CHARACTERS
+from seqlib.dates import ISO_CHARACTERS as ISO_CHARACTERS
+from seqlib.dates import dates as dates
 from seqlib.grammars import Grammar as Grammar
 from seqlib.grammars import agreement_grammar as agreement_grammar
 from seqlib.reber import reber as reber
 from seqlib.reber import reber_grammar as reber_grammar
 from seqlib.reber import reber_stream as reber_stream
+from seqlib.recall import InductionBatch as InductionBatch
+from seqlib.recall import RecallBatch as RecallBatch
+from seqlib.recall import associative_recall as associative_recall
+from seqlib.recall import induction as induction
+from seqlib.rewriting import reversal as reversal
 from seqlib.scratch import checks
 from seqlib.sentences import HE_NAMES as HE_NAMES
 from seqlib.sentences import PRONOUN_WORDS as PRONOUN_WORDS

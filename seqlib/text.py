@@ -17,6 +17,31 @@ class Batch(NamedTuple):
     mask: np.ndarray | None = None  # (B, T), False where a row has ended; None: all real
 
 
+SPECIALS = ("<pad>", "<start>", "<end>")  # ids of a vocabulary that a model writes with
+PAD, START, END = range(3)
+
+
+class TranslationBatch(NamedTuple):
+    """Rows to read, and rows to write: inputs[b, t] and all before it come before targets[b, t].
+
+    Rows of targets end with END; inputs are the same one step later, from START on.
+    """
+
+    source: np.ndarray  # (B, S)
+    inputs: np.ndarray  # (B, T)
+    targets: np.ndarray  # (B, T)
+    source_mask: np.ndarray  # (B, S), False behind the end of a row
+    mask: np.ndarray  # (B, T)
+    own: float = 0.0  # the share of inputs that a model's own predictions shall replace
+
+    def rows(self, chosen):
+        """The batch of some rows, without the columns in which they have nothing."""
+        S, T = (mask[chosen].any(axis=0).sum() for mask in (self.source_mask, self.mask))
+        lengths = S, T, T, S, T
+        arrays = (a[chosen, :n] for a, n in zip(self[:5], lengths, strict=True))
+        return TranslationBatch(*arrays, self.own)
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The symbols of a text, in a fixed order; a symbol's id is its place.
@@ -109,18 +134,41 @@ def windows(sequence, length, before=None):
     return Batch(inputs, sequence[length:])
 
 
+def translation_batch(sources, targets):
+    """Rows of ids to read and to write as one TranslationBatch.
+
+    sources  B lists or arrays of ids, each of at least 1
+    targets  B of the same, without START and END; a row may be empty
+
+    Raises ValueError if there is another number of sources than of targets.
+    """
+    if len(sources) != len(targets):
+        raise ValueError(f"{len(sources)} rows to read, {len(targets)} to write")
+    source, source_mask = pad(sources, PAD)
+    written, mask = pad([[START, *row, END] for row in targets], PAD)
+    inputs = np.where(mask[:, 1:], written[:, :-1], PAD)
+    return TranslationBatch(source, inputs, written[:, 1:], source_mask, mask[:, 1:])
+
+
 def minibatches(rng, batch, B):
-    """The rows of a Batch, shuffled, B at a time: one epoch.  The last one holds the rest."""
+    """The rows of a Batch, shuffled, B at a time: one epoch.  The last one holds the rest.
+
+    A TranslationBatch gives TranslationBatches.
+    """
     checks.sizes(B=B)
     if len(batch.inputs) != len(batch.targets):
         raise ValueError(f"{len(batch.inputs)} rows of inputs, {len(batch.targets)} of targets")
     order = rng.permutation(len(batch.inputs))
     for start in range(0, len(order), B):
         rows = order[start : start + B]
-        yield Batch(
-            batch.inputs[rows],
-            batch.targets[rows],
-            None if batch.mask is None else batch.mask[rows],
+        yield (
+            batch.rows(rows)
+            if isinstance(batch, TranslationBatch)
+            else Batch(
+                batch.inputs[rows],
+                batch.targets[rows],
+                None if batch.mask is None else batch.mask[rows],
+            )
         )
 
 

@@ -19,10 +19,13 @@ from seqlib import (
     decode,
     gradcheck,
     guessing,
+    ibm1,
     metrics,
     ngrams,
     omega,
     optim,
+    phrases,
+    probe,
     sentences,
     sentiment,
     spectra,
@@ -109,6 +112,12 @@ def embedding_backward(dx):
 def sample(**choice):
     state, rng = zeros(B, H), np.random.default_rng(0)
     return decode.sample(MODEL, PARAMS, IDS[:, 0], state, rng, max_length=4, **choice)
+
+
+def beam(width=2, max_length=4, **choice):
+    return decode.beam_search(
+        MODEL, PARAMS, IDS[:, 0], zeros(B, H), width=width, max_length=max_length, **choice
+    )
 
 
 def language_loss(inputs=IDS, targets=IDS, mask=None, state=None):
@@ -207,6 +216,10 @@ def regress(inputs=X, targets=X[:, 0, :2], mask=None):
 
 def tag(inputs=IDS, targets=IDS, mask=None):
     return TAGGER.loss_and_grads(TAGGER_PARAMS, Batch(inputs, targets, mask))
+
+
+def links(found=TRUE, sure=TRUE, possible=TRUE):
+    return metrics.alignment_error_rate(found, sure, possible)
 
 
 def omega_of(dh, dh_T):
@@ -345,6 +358,17 @@ INSTRUMENTS = [
     ("tagging B", lambda: tasks.tagging(GENERATOR, 0), ["B", 0]),
     ("tagging sentences", lambda: tasks.tagging(GENERATOR, 5, 0), ["sentences", 0]),
     ("tagging games", lambda: tasks.tagging(GENERATOR, 5, most=0), ["most", 0]),
+    ("dates B", lambda: tasks.dates(GENERATOR, 0), ["B", 0]),
+    ("reversal K", lambda: tasks.reversal(GENERATOR, 5, 3, K=0), ["K", 0]),
+    ("reversal lengths", lambda: tasks.reversal(GENERATOR, 5, 3, least=4), [4, 3]),
+    ("induction B", lambda: tasks.induction(GENERATOR, 0, 9), ["B", 0]),
+    ("induction T", lambda: tasks.induction(GENERATOR, 5, 24), [8, 24, 32]),
+    ("induction V", lambda: tasks.induction(GENERATOR, 5, 40, V=23), [8, 24, 23]),
+    ("recall B", lambda: tasks.associative_recall(GENERATOR, 0, 3), ["B", 0]),
+    ("recall pairs", lambda: tasks.associative_recall(GENERATOR, 5, 9, keys=7), [9, 7, 16]),
+    ("phrase", lambda: phrases.phrase(GENERATOR, 2), [2, 3]),
+    ("phrases' split", lambda: phrases.corpus(0, 5, 20), [5, 20]),
+    ("phrases of none", lambda: phrases.corpus(0, 5, 0), ["test", 0]),
     ("tagging baseline", lambda: sentences.tagging_baseline(0), ["most", 0]),
 ]
 Q, K, VALUES = zeros(B, T, D), zeros(B, 5, D), zeros(B, 5, H)  # 3 queries, 5 positions
@@ -609,6 +633,9 @@ MISTAKES = [
         lambda: decode.greedy(MODEL, PARAMS, IDS[:, 0], zeros(B, H), max_length=0),
         [0, 1],
     ),
+    ("beam width", lambda: beam(width=0), ["width", 0]),
+    ("beam length", lambda: beam(max_length=0), ["max_length", 0]),
+    ("beam alpha", lambda: beam(alpha=-0.5), ["-0.5", 0]),
     ("decode temperature", lambda: sample(temperature=0.0), ["0.0", "more than 0"]),
     ("decode top_k", lambda: sample(top_k=0), [0, 1, 17]),
     ("decode top_k of V", lambda: sample(top_k=18), [18, 1, 17]),
@@ -691,6 +718,24 @@ MISTAKES = [
     ("accuracy mask dtype", lambda: metrics.accuracy(IDS, IDS, IDS), ["int64", "bool"]),
     ("accuracy of nothing", lambda: metrics.accuracy(IDS, IDS, IDS > 0), [6, 1]),
     ("exact match", lambda: metrics.exact_match(IDS[:, :2], IDS), ["(2, 2)", "(2, 3)"]),
+    ("bleu", lambda: metrics.bleu([["a"]], [["a"], ["b"]]), [1, 2]),
+    ("bleu of none", lambda: metrics.bleu([], []), [0, 1]),
+    ("aer shapes", lambda: links(sure=TRUE[:1]), ["sure", "(1, 3)", "(2, 3)"]),
+    ("aer sure", lambda: links(possible=~TRUE), [6]),
+    ("aer of nothing", lambda: links(~TRUE, ~TRUE), [0, 6]),
+    ("strongest", lambda: metrics.strongest(zeros(B, T)), ["(2, 3)", "(any, any, any)"]),
+    ("strongest mask", lambda: metrics.strongest(X, TRUE), ["(2, 3)", "(2, 11)"]),
+    ("ibm1 rows", lambda: ibm1.fit(IDS, IDS[:1], V, V), [2, 1]),
+    ("ibm1 rounds", lambda: ibm1.fit(IDS, IDS, V, V, rounds=0), ["rounds", 0]),
+    ("ibm1 no rows", lambda: ibm1.fit([], [], V, V), [0]),
+    ("ibm1 empty", lambda: ibm1.fit(IDS[:, :0], IDS, V, V), ["S", 0]),
+    ("ibm1 id", lambda: ibm1.fit(IDS + 17, IDS, V, V), [17, 16]),
+    ("ibm1 target", lambda: ibm1.align(zeros(V + 1, 5), IDS[0], IDS[0] + 5), [5, 4]),
+    ("probe x", lambda: probe.fit(X, IDS, 3), ["(2, 3, 11)"]),
+    ("probe label", lambda: probe.fit(X[0], IDS[0] + 3, 3), [3, 2]),
+    ("probe labels", lambda: probe.fit(X[0], IDS[:, 0], 3), ["(2,)", "(3)"]),
+    ("translation batch", lambda: text.translation_batch(IDS, IDS[:1]), [2, 1]),
+    ("translation of nothing", lambda: text.translation_batch(IDS[:, :0], IDS), [2]),
     ("sgd", lambda: optim.sgd(0.0), ["learning_rate is 0.0"]),
     ("sgd of NaN", lambda: optim.sgd(np.nan), ["learning_rate is nan"]),
     ("momentum", lambda: optim.momentum(0.1, 1.0), ["mu is 1.0", 0, 1]),
@@ -794,6 +839,118 @@ def test_accuracy():
     assert metrics.accuracy(predictions, targets, mask) == 3 / 5
     assert metrics.exact_match(predictions, targets) == 0
     assert metrics.exact_match(predictions, targets, mask) == 1 / 2
+
+
+def test_bleu_by_hand():
+    """Of 6 words 5 match, of 5 pairs 3, of 4 threes 1, of 3 fours 0, which count as 1/2."""
+    found = "the cat sat on a mat".split(), "the cat lay on a mat".split()
+    p = 5 / 6 * 3 / 5 * 1 / 4 * 0.5 / 3
+    assert metrics.bleu(found[:1], found[1:]) == pytest.approx(100 * p**0.25, rel=1e-14)
+    shorter = "on a mat now".split(), "he is on a mat now".split()
+    assert metrics.bleu(shorter[:1], shorter[1:]) == pytest.approx(100 * np.exp(1 - 6 / 4))
+    assert metrics.bleu(found, found) == pytest.approx(100, rel=1e-14)
+    repeated = ["the"] * 7, "the cat is on the mat now".split()  # 2 of 7, and none of 6, 5, 4
+    p = 2 / 7 * (1 / 2) / 6 * (1 / 4) / 5 * (1 / 8) / 4
+    assert metrics.bleu(repeated[:1], repeated[1:]) == pytest.approx(100 * p**0.25, rel=1e-14)
+    assert metrics.bleu([["no"] * 5], [["yes"] * 5]) == metrics.bleu([["a"]], [["a"]]) == 0
+
+
+@pytest.mark.parametrize("change", ["few words differ", "many", "short", "long", "few rows"])
+@pytest.mark.parametrize("seed", range(4))
+def test_bleu_is_sacrebleus(seed, change):
+    sacrebleu = pytest.importorskip("sacrebleu")
+    rng = np.random.default_rng(seed)
+    rows = 2 if change == "few rows" else 20
+    references = [rng.choice(list("abcdefg"), rng.integers(1, 12)).tolist() for _ in range(rows)]
+    found = []
+    for words in references:
+        share = 0.7 if change == "many" else 0.2
+        words = [rng.choice(list("abcdefg")) if rng.random() < share else word for word in words]
+        words = words[: len(words) // 2] if change == "short" else words
+        found.append(words + ["a", "b"] * (change == "long"))
+    lines = [[" ".join(words) for words in part] for part in (found, references)]
+    expected = sacrebleu.corpus_bleu(lines[0], [lines[1]], tokenize="none").score
+    assert metrics.bleu(found, references) == pytest.approx(expected, abs=1e-6)
+
+
+def test_alignment_error_rate():
+    """Of 3 links 1 is sure and 1 more possible; of 2 sure ones 1 is found."""
+    sure = np.array([[True, False, False], [False, True, False], [False, False, False]])
+    possible = sure | [[False, False, False], [True, False, False], [False, False, True]]
+    found = np.array([[True, False, False], [False, False, True], [False, False, True]])
+    assert metrics.alignment_error_rate(found, sure, possible) == 1 - (1 + 2) / (3 + 2)
+    assert metrics.alignment_error_rate(sure, sure, possible) == 0
+    assert metrics.alignment_error_rate(possible, sure, possible) == 0
+    assert metrics.alignment_error_rate(~possible, sure, possible) == 1
+
+
+def test_strongest_links():
+    weights = np.array([[[0.2, 0.5, 0.3], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1]]])
+    found = metrics.strongest(weights)
+    assert found[0].argmax(axis=-1).tolist() == [1, 2, 0] and found.sum() == 3
+    source, mask = np.array([[True, True, False]]), np.array([[True, True, False]])
+    found = metrics.strongest(weights, source, mask)
+    assert np.argwhere(found[0]).tolist() == [[0, 1], [1, 1]]
+
+
+def test_ibm_model_1_by_hand():
+    """Two rounds over "the house - la maison" and "the - la", as fractions; words: the, house."""
+    sources, targets = [[0, 1], [0]], [[0, 1], [0]]
+    table = np.full((3, 2), 1 / 2)
+    for _ in range(2):
+        counts = np.zeros((3, 2))
+        for source, target in zip(sources, targets, strict=True):
+            for f in target:
+                total = sum(table[e, f] for e in (*source, 2))
+                for e in (*source, 2):
+                    counts[e, f] += table[e, f] / total
+        table = counts / counts.sum(axis=1, keepdims=True)
+    found = ibm1.fit(sources, targets, 2, 2, rounds=2)
+    np.testing.assert_allclose(found, table, rtol=1e-14)
+    many = ibm1.fit(sources, targets, 2, 2, rounds=50)
+    assert many[1, 1] > 0.99
+    assert ibm1.align(many, [0, 1], [0, 1])[1].tolist() == [False, True]
+    np.testing.assert_allclose(many.sum(axis=1), 1, rtol=1e-12)
+
+
+def test_ibm_model_1_never_gets_less_likely():
+    rng = np.random.default_rng(0)
+    sources = [rng.integers(0, 6, rng.integers(1, 6)) for _ in range(30)]
+    targets = [rng.integers(0, 5, rng.integers(1, 6)) for _ in range(30)]
+    likelihood = []
+    for rounds in range(1, 8):
+        table = ibm1.fit(sources, targets, 6, 5, rounds)
+        rows = zip(sources, targets, strict=True)
+        likelihood.append(
+            sum(np.log(table[np.append(e, 6)][:, f].mean(axis=0)).sum() for e, f in rows)
+        )
+    assert (np.diff(likelihood) > 0).all()
+
+
+def test_probe():
+    """It reads what is linear in x whatever the units are, and not what is not."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((600, 4)) * [1, 100, 0.01, 0] + [0, 500, 0, 3]
+    labels = (x[:, 1] > 500).astype(int) + (100 * x[:, 2] > 1)
+    params = probe.fit(x[:400], labels[:400], 3)
+    assert probe.accuracy(params, x[400:], labels[400:]) > 0.85
+    both = (x[:, 0] > 0) ^ (x[:, 1] > 500)  # exclusive or: no affine map tells
+    params = probe.fit(x[:400], both[:400].astype(int), 2)
+    assert probe.accuracy(params, x[400:], both[400:]) < 0.6
+    assert (params["W"].shape, params["b"].shape) == ((2, 4), (2,))
+
+
+def test_translation_batch():
+    batch = text.translation_batch([[5, 6], [7]], [[3], [4, 5, 6]])
+    assert batch.source.tolist() == [[5, 6], [7, 0]]
+    assert batch.inputs.tolist() == [[1, 3, 0, 0], [1, 4, 5, 6]]
+    assert batch.targets.tolist() == [[3, 2, 0, 0], [4, 5, 6, 2]]
+    assert batch.mask.sum(axis=1).tolist() == [2, 4] and batch.source_mask.sum() == 3
+    first = batch._replace(own=0.5).rows(np.array([0]))
+    assert first.source.tolist() == [[5, 6]] and first.targets.tolist() == [[3, 2]]
+    assert first.mask.all() and first.own == 0.5
+    parts = list(text.minibatches(np.random.default_rng(0), batch, 1))
+    assert sorted(part.targets.tolist() for part in parts) == [[[3, 2]], [[4, 5, 6, 2]]]
 
 
 def test_perplexity_and_bits():
@@ -1007,7 +1164,10 @@ def test_params():
     assert params.sub(params.sub(deeper, "outer"), "innermost")["W"] is a["innermost.W"]
 
 
-DOCUMENTED = ["text", "tasks", "reber", "sentiment", "sentences", "guessing"]
+DOCUMENTED = [
+    *("text", "tasks", "reber", "sentiment", "sentences", "guessing"),
+    *("dates", "rewriting", "recall", "phrases"),
+]
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)

@@ -11,7 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from layers import KINDS, TRANSFORMER, cases, layer_problem
 
-from seqlib import decode, gradcheck, guessing, metrics, ngrams, optim, spectra, tasks, text
+from seqlib import (
+    decode,
+    gradcheck,
+    guessing,
+    ibm1,
+    metrics,
+    ngrams,
+    optim,
+    phrases,
+    probe,
+    spectra,
+    tasks,
+    text,
+)
 from seqlib.scratch import (
     attention,
     dropout,
@@ -776,6 +789,7 @@ def test_training_and_decoding_change_no_input(size, seed):
     model.step(params, ids[:, 0], state)
     decode.greedy(model, params, ids[:, 0], state, max_length=3, end=1)
     decode.sample(model, params, ids[:, 0], state, rng, max_length=3, top_k=2, top_p=0.9)
+    decode.beam_search(model, params, ids[:, 0], state, width=2, max_length=3, end=1, alpha=1.0)
     decode.keep_top_k(state, 1)
     decode.keep_top_p(state, 0.5)
     text.pad([ids[0], ids[0, :1]])
@@ -786,6 +800,13 @@ def test_training_and_decoding_change_no_input(size, seed):
     ngrams.cross_entropy(ngrams.fit(ids.ravel(), 3, 5), ids.ravel())
     metrics.accuracy(ids, ids)
     metrics.exact_match(ids, ids)
+    rows = frozen(text.translation_batch(ids, ids))
+    list(text.minibatches(rng, rows, 2))
+    links = frozen(rng.random((B, T, D)) < 0.5)
+    metrics.alignment_error_rate(links | True, links, links | True)
+    metrics.strongest(frozen(normal(rng, B, T, D)), links[:, 0], links[:, :, 0])
+    ibm1.align(frozen(ibm1.fit(ids, ids, 5, 5, rounds=2)), ids[0], ids[-1])
+    probe.fit(state, frozen(rng.integers(0, 3, B)), 3, updates=2)
 
 
 # Functions of one array
@@ -921,6 +942,74 @@ def test_greedy(seed, max_length, end):
     assert len(rows) == len(source)
     for logits, written in rows:
         same(logits.argmax(-1), written)
+
+
+def every_row(V, max_length, end):
+    """All that can be written: up to the end symbol, or to the greatest length."""
+    for n in range(1, max_length + 1):
+        for row in product(range(V), repeat=n):
+            if end not in row[:-1] and (row[-1] == end or n == max_length):
+                yield row
+
+
+@drawn
+@given(
+    seed=seeds,
+    max_length=st.integers(1, 3),
+    end=st.sampled_from([None, 0, 3]),
+    alpha=st.sampled_from([0.0, 0.6, 1.0, 2.0]),
+)
+def test_a_wide_beam_finds_the_best_row(seed, max_length, end, alpha):
+    """Wide enough to drop nothing, it is the best of all rows; their scores one by one."""
+    _, model, params, source = language_model(seed, B=2)
+    state = model.start(params, source[:, :-1])
+    first = source[:, -1]
+    found = decode.beam_search(
+        model,
+        params,
+        first,
+        state,
+        width=6**max_length,
+        max_length=max_length,
+        end=end,
+        alpha=alpha,
+    )
+    list(check_decoded(found, model, params, source, max_length, end))
+    for b in range(2):
+        scores = {}
+        for row in every_row(6, max_length, end):
+            logits, _ = model.logits(params, np.append(source[b], row)[None, :-1])
+            log_p = ops.log_softmax(logits[0, len(source[b]) - 1 :])
+            scores[row] = log_p[np.arange(len(row)), row].sum() / len(row) ** alpha
+        best = max(scores, key=scores.get)
+        assert found.ids[b, : found.lengths[b]].tolist() == list(best)
+
+
+@drawn
+@given(
+    seed=seeds,
+    max_length=st.integers(1, 9),
+    end=st.sampled_from([None, 0, 3]),
+    width=st.integers(1, 9),
+    alpha=st.sampled_from([0.0, 1.0]),
+    layers=st.sampled_from([1, 2]),
+)
+def test_beam_search(seed, max_length, end, width, alpha, layers):
+    """Its rows are counted right, a state of any form is moved with them; a beam of 1 is greedy."""
+    rng = np.random.default_rng(seed)
+    model = LanguageModel(6, 3, 5, lstm if layers == 1 else Stack(lstm, layers))
+    params = {key: 2 * value for key, value in model.init(rng).items()}
+    source = rng.integers(0, 6, (4, 3))
+    state = model.start(params, source[:, :-1])
+    limits = {"max_length": max_length, "end": end}
+    found = decode.beam_search(
+        model, params, source[:, -1], state, width=width, alpha=alpha, **limits
+    )
+    assert len(list(check_decoded(found, model, params, source, max_length, end))) == 4
+    narrow = decode.beam_search(model, params, source[:, -1], state, width=1, alpha=alpha, **limits)
+    greedy = decode.greedy(model, params, source[:, -1], state, **limits)
+    same(narrow.ids, greedy.ids)
+    same(narrow.lengths, greedy.lengths)
 
 
 @drawn
@@ -1315,6 +1404,11 @@ GENERATORS = {
     "reber stream": lambda rng: tasks.reber_stream(rng, 5, 20),
     "sentiment": lambda rng: tasks.sentiment(rng, 5),
     "tagging": lambda rng: tasks.tagging(rng, 5),
+    "dates": lambda rng: tasks.dates(rng, 5),
+    "reversal": lambda rng: tasks.reversal(rng, 5, 6),
+    "induction": lambda rng: tasks.induction(rng, 5, 30),
+    "recall": lambda rng: tasks.associative_recall(rng, 5, 4),
+    "phrases": lambda rng: phrases.different(rng, 5),
     "guesses": lambda rng: guessing.guess(rng, tasks.latch(rng, 20, 9)),
     "pronouns": lambda rng: tasks.pronouns(rng, 5, (0, 3)),
     "grammar": lambda rng: tasks.agreement_grammar().sample(rng, 5),

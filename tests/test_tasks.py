@@ -3,6 +3,7 @@
 An independent rule reads the inputs alone, as words or numbers, never what the generator knew.
 """
 
+import datetime
 import math
 import re
 from collections import Counter, defaultdict
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqlib import guessing, reber, sentences, sentiment, tasks
+from seqlib import dates, guessing, reber, sentences, sentiment, tasks, text
 from seqlib.scratch import losses
 
 drawn = settings(derandomize=True, deadline=None, database=None, max_examples=25)
@@ -522,6 +523,139 @@ def test_talks_are_drawn_evenly():
         assert as_expected(batch.targets[:, 0] == tag, 1 / 4)
     for games in (1, 2, 3):
         assert as_expected(batch.mask.sum(axis=1) == 2 * games + 4, 1 / 3)
+
+
+# Rows to rewrite
+
+
+def read_and_written(batch, source_words, target_words):
+    """The rows of a translation batch as strings; what holds for each of them is checked."""
+    for b in range(len(batch.source)):
+        lengths = []
+        for mask in (batch.source_mask[b], batch.mask[b]):
+            assert not mask[mask.sum() :].any()
+            lengths.append(mask.sum())
+        S, T = lengths
+        assert batch.inputs[b, 0] == text.START
+        assert batch.targets[b, T - 1] == text.END
+        assert list(batch.inputs[b, 1:T]) == list(batch.targets[b, : T - 1])
+        for a, n in ((batch.source, S), (batch.inputs, T), (batch.targets, T)):
+            assert (a[b, n:] == text.PAD).all()
+        yield source_words(batch.source[b, :S]), target_words(batch.targets[b, : T - 1])
+
+
+def read_date(written):
+    """The date, from its parts alone: the year has four digits, a month's name three letters."""
+    parts = re.findall(r"[A-Za-z]+|\d+", written)
+    months = {name[:3]: m for m, name in enumerate(dates.MONTHS, 1)}
+    weekdays = [name[:3] for name in dates.DAYS]
+    numbers = [int(part) for part in parts if part.isdigit()]
+    named = [months[part[:3]] for part in parts if part[:3] in months]
+    (year,) = [n for n in numbers if n > 31]
+    if named:
+        (month,) = named
+        (day,) = [n for n in numbers if n <= 31]
+    else:
+        day, month = (n for n in (numbers if numbers[-1] == year else numbers[::-1]) if n != year)
+    date = datetime.date(year, month, day)
+    said = [part[:3] for part in parts if part[:3] in weekdays]
+    assert said in ([], [weekdays[date.weekday()]])
+    return date
+
+
+def test_dates():
+    batch = tasks.dates(np.random.default_rng(0), 5000)
+    seen = set()
+    for written, rewritten in read_and_written(
+        batch,
+        lambda ids: "".join(tasks.DATE_CHARACTERS.decode(ids)),
+        lambda ids: "".join(tasks.ISO_CHARACTERS.decode(ids)),
+    ):
+        assert read_date(written).isoformat() == rewritten
+        seen.add(re.sub("[A-Za-z]{2,}", "a", re.sub(r"\d+", "1", written)))
+        assert re.search(r"\d(st|nd|rd|th)", written) or not re.search(r"\d[a-z]", written)
+    assert len(seen) > 10  # ways to write a date, but for the words of a name
+    assert len(dates.STYLES) == len(set(dates.STYLES)) == 16
+
+
+@pytest.mark.parametrize(
+    ("day", "written"),
+    [
+        *[(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (13, "13th")],
+        *[(21, "21st"), (22, "22nd"), (23, "23rd"), (30, "30th"), (31, "31st")],
+    ],
+)
+def test_days_with_an_ending(day, written):
+    assert dates.nth(day) == written
+
+
+def test_dates_are_drawn_evenly():
+    batch = tasks.dates(np.random.default_rng(1), 4000)
+    found = ["".join(tasks.ISO_CHARACTERS.decode(row[:-1])) for row in batch.targets]
+    days = np.array([datetime.date.fromisoformat(date).toordinal() for date in found])
+    first, last = datetime.date(1900, 1, 1).toordinal(), datetime.date(2099, 12, 31).toordinal()
+    assert first <= days.min() and days.max() <= last
+    assert as_expected(days, (first + last) / 2)
+
+
+@drawn
+@given(seed=seeds, B=rows, least=st.integers(1, 5), more=st.integers(0, 6), K=st.integers(1, 9))
+def test_reversal(seed, B, least, more, K):
+    batch = tasks.reversal(np.random.default_rng(seed), B, least + more, least, K)
+    for read, written in read_and_written(batch, list, list):
+        assert read == written[::-1]
+        assert least <= len(read) <= least + more
+        assert all(3 <= symbol < K + 3 for symbol in read)
+
+
+# Looking up
+
+
+@drawn
+@given(seed=seeds, B=rows, least=st.integers(1, 6), more=st.integers(0, 6))
+def test_induction(seed, B, least, more):
+    """Where a target is a repeat, it came after the last place where its input stood before."""
+    batch = tasks.induction(np.random.default_rng(seed), B, 20, 13, least, least + more)
+    np.testing.assert_array_equal(batch.inputs[:, 1:], batch.targets[:, :-1])
+    assert batch.mask.all() and batch.mask.shape == (B, 20)
+    for inputs, targets, repeated, period in zip(
+        batch.inputs.tolist(), batch.targets.tolist(), batch.repeated, batch.period, strict=True
+    ):
+        assert least <= period <= least + more
+        assert len(set(inputs[:period])) == period
+        for t, symbol in enumerate(inputs):
+            before = [s for s in range(t) if inputs[s] == symbol]
+            assert bool(before) == repeated[t] == (t >= period)
+            if before:
+                assert targets[t] == targets[before[-1]] == inputs[before[-1] + 1]
+
+
+def test_induction_is_drawn_evenly():
+    batch = tasks.induction(np.random.default_rng(0), 4000, 12, 10, 2, 5)
+    assert all(as_expected(batch.period == period, 1 / 4) for period in (2, 3, 4, 5))
+    assert all(as_expected(batch.inputs[:, 0] == symbol, 1 / 10) for symbol in range(10))
+
+
+@drawn
+@given(
+    seed=seeds, B=rows, pairs=st.integers(1, 5), keys=st.integers(5, 8), values=st.integers(5, 8)
+)
+def test_associative_recall(seed, B, pairs, keys, values):
+    batch = tasks.associative_recall(np.random.default_rng(seed), B, pairs, keys, values)
+    assert batch.inputs.shape == batch.mask.shape == (B, 2 * pairs + 1) and batch.mask.all()
+    for row, target in zip(batch.inputs.tolist(), batch.targets, strict=True):
+        table = dict(zip(row[:-1:2], row[1::2], strict=True))
+        assert len(table) == len(set(table.values())) == pairs
+        assert all(0 <= key < keys <= value < keys + values for key, value in table.items())
+        assert table[row[-1]] == keys + target
+
+
+def test_associative_recall_without_the_keys():
+    """Any fixed place answers one time in `pairs`; and nothing else tells a value."""
+    batch = tasks.associative_recall(np.random.default_rng(0), 6000, 4, 6, 6)
+    for place in range(4):
+        assert as_expected(batch.inputs[:, 2 * place + 1] - 6 == batch.targets, 1 / 4)
+    assert all(as_expected(batch.targets == value, 1 / 6) for value in range(6))
 
 
 # Weights found by guessing
