@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from seqlib.scratch import (
+    additive,
     attention,
     decoder_layer,
     encoder_layer,
     feed_forward,
     layernorm,
     multihead,
+    multiplicative,
     pooling,
     positional,
 )
@@ -106,6 +108,27 @@ def pool(rng, size, kind):
     options = drawn_mask(rng, kind, B, 2, T, S)
     options.pop("bias", None)
     return Problem({}, inputs, options, pooling.forward, pooling.backward)
+
+
+def scored(make=None, forward=None, backward=None):
+    """Attention by another score: without heads, and without a bias.
+
+    make  function (rng, D_q, D_k) -> params; None where there are none, and D_q = D_k
+    """
+
+    def drawn(rng, size, kind):
+        B, T, S, D = size
+        D_k = D + 2 if make else D
+        inputs = {"q": normal(rng, B, T, D), "k": normal(rng, B, S, D_k)}
+        inputs["v"] = normal(rng, B, S, T + 1)
+        options = drawn_mask(rng, kind, B, 1, T, S)
+        options.pop("bias", None)
+        if options:
+            options["mask"] = options["mask"].reshape(-1, *options["mask"].shape[-2:])
+        params = parameters(rng, make(rng, D, D_k)) if make else {}
+        return Problem(params, inputs, options, forward, backward)
+
+    return drawn
 
 
 def parameters(rng, params):
@@ -205,6 +228,15 @@ TRANSFORMER = {
 ATTENDING = {  # these take a mask
     "pooling": pool,
     "attention": attend,
+    "dot": scored(None, multiplicative.dot_forward, multiplicative.dot_backward),
+    "general": scored(
+        multiplicative.general_init,
+        multiplicative.general_forward,
+        multiplicative.general_backward,
+    ),
+    "additive": scored(
+        lambda rng, D_q, D_k: additive.init(rng, D_q, D_k, 4), additive.forward, additive.backward
+    ),
     "multihead": cross_attention,
     "multihead, rotary": rotary_attention,
     **TRANSFORMER,

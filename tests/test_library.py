@@ -33,6 +33,7 @@ from seqlib import (
     text,
 )
 from seqlib.scratch import (
+    additive,
     attention,
     decoder_layer,
     dropout,
@@ -44,6 +45,7 @@ from seqlib.scratch import (
     losses,
     lstm,
     multihead,
+    multiplicative,
     params,
     pooling,
     positional,
@@ -372,12 +374,23 @@ INSTRUMENTS = [
     ("tagging baseline", lambda: sentences.tagging_baseline(0), ["most", 0]),
 ]
 Q, K, VALUES = zeros(B, T, D), zeros(B, 5, D), zeros(B, 5, H)  # 3 queries, 5 positions
+K_7, F32 = zeros(B, 5, 7), (floats_32(B, T, D), floats_32(B, 5, 7), floats_32(B, 5, H))
+GENERAL = multiplicative.general_init(GENERATOR, D, 7)
+ADDITIVE = additive.init(GENERATOR, D, 7, 4)
 NORM, NETWORK = layernorm.init(GENERATOR, D), feed_forward.init(GENERATOR, D, H)
 MULTIHEAD, Q_12, K_12 = multihead.init(GENERATOR, 12), zeros(B, T, 12), zeros(B, 5, 12)
 
 
 def many(q=Q_12, k=K_12, v=K_12, mask=None, bias=None, heads=4, angles=None):
     return multihead.forward(MULTIHEAD, q, k, v, mask, bias, heads=heads, angles=angles)
+
+
+def general(q=Q, k=K_7, v=VALUES):
+    return multiplicative.general_forward(GENERAL, q, k, v)
+
+
+def add(q=Q, k=K_7, v=VALUES, mask=None):
+    return additive.forward(ADDITIVE, q, k, v, mask)
 
 
 def rotate(x):
@@ -495,6 +508,25 @@ ATTENTION = [
     ),
     ("learned positions of none", lambda: positional.learned_init(GENERATOR, 0, 5), ["most", 0]),
     ("alibi", lambda: positional.alibi_bias(0, 5), ["heads", 0]),
+    ("dot width", lambda: multiplicative.dot_forward(Q, zeros(B, 5, 7), VALUES), [7, 11]),
+    ("dot values", lambda: multiplicative.dot_forward(Q, K, zeros(B, 7, H)), [7, 5]),
+    ("dot mask", lambda: multiplicative.dot_forward(Q, K, VALUES, TRUE), ["(2, 3)", "(2, 3, 5)"]),
+    ("general query", lambda: general(q=zeros(B, T, 7)), ["q", 7, 11]),
+    ("general key", lambda: general(k=zeros(B, 5, 9)), ["k", 9, 7]),
+    ("general dtypes", lambda: general(floats_32(B, T, D), *F32[1:]), BOTH),
+    ("general init", lambda: multiplicative.general_init(GENERATOR, 5, 0), ["D_k", 0]),
+    ("additive query", lambda: add(q=zeros(B, T, 7)), ["q", 7, 11]),
+    ("additive key", lambda: add(k=zeros(B, 5, 9)), ["k", 9, 7]),
+    ("additive values", lambda: add(v=zeros(B, 7, H)), [7, 5]),
+    ("additive mask", lambda: add(mask=TRUE), ["(2, 3)", "(2, 3, 5)"]),
+    ("additive dtypes", lambda: add(floats_32(B, T, D), *F32[1:]), BOTH),
+    ("additive init", lambda: additive.init(GENERATOR, 5, 6, 0), ["H", 0]),
+    (
+        "additive keys",
+        lambda: additive.query_forward(ADDITIVE, Q, zeros(B, 5, 9), VALUES),
+        ["(2, 5, 9)", "(any, any, 4)"],
+    ),
+    ("additive dy", lambda: additive.backward(zeros(B, 7, H), add()[1]), ["(2, 7, 13)", "(2, 3"]),
     ("layernorm features", lambda: layernorm.forward(NORM, zeros(B, 7)), [7, 11]),
     ("layernorm dtypes", lambda: layernorm.forward(NORM, floats_32(B, D)), BOTH),
     ("layernorm of a number", lambda: layernorm.forward(NORM, np.float64(1)), ["()", 11]),

@@ -11,7 +11,9 @@ from torch import nn
 
 from seqlib import optim
 from seqlib.pytorch import models as torch_models
+from seqlib.pytorch import multiplicative as torch_multiplicative
 from seqlib.pytorch import positional as torch_positional
+from seqlib.pytorch.additive import Additive
 from seqlib.pytorch.attention import attention as torch_attention
 from seqlib.pytorch.bidirectional import Bidirectional
 from seqlib.pytorch.decoder_layer import PostNormDecoderLayer, PreNormDecoderLayer
@@ -384,6 +386,11 @@ def of_layer(make, params):
 LAYER_MIRRORS = {
     "pooling": pool,
     "attention": torch_attention,
+    "dot": torch_multiplicative.dot,
+    "general": lambda params: torch_multiplicative.General(*params["W"].shape),
+    "additive": lambda params: Additive(
+        params["W_q"].shape[1], params["W_k"].shape[1], len(params["w"])
+    ),
     "multihead": lambda params: MultiHead(len(params["W_q"]), 2, params["W_k"].shape[1]),
     "multihead, rotary": lambda params: MultiHead(len(params["W_q"]), 2),
     "encoder, post-norm": partial(of_layer, PostNormEncoderLayer),

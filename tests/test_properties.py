@@ -26,6 +26,7 @@ from seqlib import (
     text,
 )
 from seqlib.scratch import (
+    additive,
     attention,
     dropout,
     embedding,
@@ -371,25 +372,23 @@ def test_one_dtype_in_a_layer(name, kind, dtype):
     assert {a.dtype for a in layer.both(y).values()} == {np.dtype(dtype)}
 
 
-def open_mask(layer, S):
-    """The mask of a layer as a whole, (B, N, T, S), all True if it has none."""
-    q = next(iter(layer.inputs.values()))
-    T = q.shape[-2]
-    return np.broadcast_to(layer.options.get("mask", True), (len(q), 2, T, S))
+def open_mask(layer):
+    """The mask of a layer as a whole, (..., T, S), all True if it has none."""
+    q, k = layer.inputs["q"], layer.inputs["k"]
+    return np.broadcast_to(layer.options.get("mask", True), (*q.shape[:-1], k.shape[-2]))
 
 
+@pytest.mark.parametrize("name", ["attention", "dot", "general", "additive"])
 @pytest.mark.parametrize("kind", ["causal", "padding", "holes", "bias"])
-@pytest.mark.parametrize("fill", [0.0, -3.5, 1e300, np.inf, np.nan])
 @few
-@given(size=layer_sizes, seed=seeds)
-def test_what_nobody_may_see_changes_nothing(kind, fill, size, seed):
+@given(size=layer_sizes, seed=seeds, fill=st.sampled_from([0.0, -3.5, 1e300, np.inf, np.nan]))
+def test_what_nobody_may_see_changes_nothing(name, kind, fill, size, seed):
     """Keys and values that no query may attend to, queries that may attend to nothing: any bits.
 
     Those queries give zeros, and all of these get gradients of zero.
     """
-    _, layer, dy = layer_problem("attention", kind, size, seed)
-    S = layer.inputs["k"].shape[-2]
-    mask = open_mask(layer, S)
+    _, layer, dy = layer_problem(name, kind, size, seed)
+    mask = open_mask(layer)
     blind, unseen = ~mask.any(axis=-1), ~mask.any(axis=-2)
     found = layer.both(dy)
     assert not found["y"][blind].any() and not found["dq"][blind].any()
@@ -428,7 +427,7 @@ def test_weights_of_attention(size, seed, kind):
     """Where attending is allowed they are positive and sum to one, elsewhere they are zero."""
     _, layer, _ = layer_problem("attention", kind, size, seed)
     weights = layer.forward()[1].weights
-    mask = open_mask(layer, weights.shape[-1])
+    mask = open_mask(layer)
     assert ((weights > 0) == mask).all()
     close(weights.sum(axis=-1), mask.any(axis=-1).astype(float))
 
@@ -439,7 +438,7 @@ def test_a_mask_of_attention_broadcasts(size, seed):
     """All True is no mask, and a mask for all heads is that mask for each."""
     for kind in ("none", "causal", "padding", "bias"):
         _, layer, dy = layer_problem("attention", kind, size, seed)
-        mask = open_mask(layer, layer.inputs["k"].shape[-2])
+        mask = open_mask(layer)
         whole = layer._replace(options={**layer.options, "mask": mask})
         all_same(whole.both(dy), layer.both(dy))
 
@@ -463,6 +462,28 @@ def test_attention_has_no_order(size, seed, kind):
         close(found[key], expected[key])
     for key in ("dk", "dv"):
         close(found[key], expected[key][..., order, :])
+
+
+@few
+@given(size=layer_sizes, seed=seeds, kind=st.sampled_from(KINDS))
+def test_additive_attention_one_query_at_a_time(size, seed, kind):
+    """With keys projected once, as a decoder does it: the same as all queries together."""
+    _, layer, dy = layer_problem("additive", kind, size, seed)
+    params, (q, k, v) = layer.params, layer.inputs.values()
+    mask = open_mask(layer)
+    keys, projected = additive.keys_forward(params, k)
+    found, dkeys, total = {"y": [], "dq": []}, 0, {"dv": 0, "W_q": 0, "w": 0}
+    for t in range(q.shape[1]):
+        row = slice(t, t + 1)
+        y, cache = additive.query_forward(params, q[:, row], keys, v, mask[:, row])
+        dq, dkey, dv, grads = additive.query_backward(dy[:, row], cache)
+        found["y"].append(y)
+        found["dq"].append(dq)
+        dkeys = dkeys + dkey
+        total = {key: total[key] + {"dv": dv, **grads}[key] for key in total}
+    dk, grads = additive.keys_backward(dkeys, projected)
+    found = {key: np.concatenate(a, axis=1) for key, a in found.items()}
+    all_close({**found, **total, **grads, "dk": dk}, layer.both(dy))
 
 
 @few

@@ -95,25 +95,11 @@ def padding_mask(real):
 
 
 def checked(q, k, v, mask=None, bias=None):
-    """The arguments as arrays that fit together, mask and bias as views (..., T, S).
-
-    What no query may attend to is 0 in k and v, and so is a query that may attend to nothing: there
-    they may hold anything, NaN too.
-    """
-    q = checks.floats("q", q)
-    k, v = (checks.floats(name, a, {"q": q}) for name, a in (("k", k), ("v", v)))
-    for name, a in (("q", q), ("k", k), ("v", v)):
-        if a.ndim < 2:
-            raise ValueError(f"{name} has {a.ndim} axes; expected at least 2: positions, features")
-        if 0 in a.shape:
-            raise ValueError(f"{name} has shape {a.shape}; every axis must be at least 1 long")
+    """The arguments as arrays that fit together, mask and bias as views (..., T, S)."""
+    q, k, v, mask = pooling.arguments(q, k, v, mask)
     checks.shape("k", k, (*q.shape[:-2], None, q.shape[-1]))
-    checks.shape("v", v, (*k.shape[:-1], None))
     full = (*q.shape[:-1], k.shape[-2])
-    mask = pooling.attention_mask(mask, full)
     if mask is not None:
-        k, v = pooling.seen(mask, k), pooling.seen(mask, v)
-        q = pooling.seen(mask.swapaxes(-1, -2), q)
         mask = np.broadcast_to(mask, full)
     if bias is not None:
         bias = checks.floats("bias", bias, {"q": q})

@@ -82,6 +82,27 @@ def softmax_backward(dweights, weights, dy, y):
     return dweights
 
 
+def arguments(q, k, v, mask=None):
+    """Queries, keys and values as arrays that fit together but for their features, and the mask.
+
+    What no query may attend to is 0 in k and v, and so is a query that may attend to nothing: there
+    they may hold anything, NaN too, and 0 times NaN is NaN.
+    """
+    q = checks.floats("q", q)
+    k, v = (checks.floats(name, a, {"q": q}) for name, a in (("k", k), ("v", v)))
+    for name, a in (("q", q), ("k", k), ("v", v)):
+        if a.ndim < 2:
+            raise ValueError(f"{name} has {a.ndim} axes; expected at least 2: positions, features")
+        if 0 in a.shape:
+            raise ValueError(f"{name} has shape {a.shape}; every axis must be at least 1 long")
+    checks.shape("k", k, (*q.shape[:-2], None, None))
+    checks.shape("v", v, (*k.shape[:-1], None))
+    mask = attention_mask(mask, (*q.shape[:-1], k.shape[-2]))
+    if mask is not None:
+        q, k, v = seen(mask.swapaxes(-1, -2), q), seen(mask, k), seen(mask, v)
+    return q, k, v, mask
+
+
 def attention_mask(mask, expected):
     """The mask as a boolean array; None stays None.
 
@@ -97,9 +118,6 @@ def attention_mask(mask, expected):
 
 
 def seen(mask, a):
-    """The array (..., S, K), with 0 at the positions that no query may attend to.
-
-    There it may hold anything, NaN too, and 0 times NaN is NaN.
-    """
+    """The array (..., S, K), with 0 at the positions that no query may attend to."""
     used = mask.any(axis=-2)[..., None]
     return a if used.all() else np.where(used, a, 0)
