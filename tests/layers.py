@@ -18,6 +18,7 @@ from seqlib.scratch import (
     layernorm,
     multihead,
     multiplicative,
+    online_attention,
     pooling,
     positional,
 )
@@ -100,6 +101,13 @@ def attend(rng, size, kind):
     inputs = {name: normal(rng, *shape) for name, shape in inputs.items()}
     options = drawn_mask(rng, kind, B, N, T, S)
     return Problem({}, inputs, options, attention.forward, attention.backward)
+
+
+def attend_online(rng, size, kind):
+    """In blocks of three, so that most sizes leave a smaller one at the end."""
+    layer = attend(rng, size, kind)
+    run, undo = online_attention.forward, online_attention.backward
+    return layer._replace(options={"block": 3, **layer.options}, run=run, undo=undo)
 
 
 def pool(rng, size, kind):
@@ -228,6 +236,7 @@ TRANSFORMER = {
 ATTENDING = {  # these take a mask
     "pooling": pool,
     "attention": attend,
+    "online_attention": attend_online,
     "dot": scored(None, multiplicative.dot_forward, multiplicative.dot_backward),
     "general": scored(
         multiplicative.general_init,

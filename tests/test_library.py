@@ -46,6 +46,7 @@ from seqlib.scratch import (
     lstm,
     multihead,
     multiplicative,
+    online_attention,
     params,
     pooling,
     positional,
@@ -393,6 +394,10 @@ def add(q=Q, k=K_7, v=VALUES, mask=None):
     return additive.forward(ADDITIVE, q, k, v, mask)
 
 
+def online(q=Q, k=K, v=VALUES, mask=None, bias=None, **choice):
+    return online_attention.forward(q, k, v, mask, bias, **choice)
+
+
 def rotate(x):
     return positional.rotary_forward(x, positional.rotary_angles(5, 6))
 
@@ -468,6 +473,16 @@ ATTENTION = [
     (
         "attention dy",
         lambda: attention.backward(zeros(B, T, 7), attention.forward(Q, K, VALUES)[1]),
+        ["(2, 3, 7)", "(2, 3, 13)"],
+    ),
+    ("online width", lambda: online(k=zeros(B, 5, 7)), [7, 11]),
+    ("online values", lambda: online(v=zeros(B, 7, H)), [7, 5]),
+    ("online mask", lambda: online(mask=TRUE), ["(2, 3)", "(2, 3, 5)"]),
+    ("online bias", lambda: online(bias=zeros(5, T)), ["(5, 3)", "(2, 3, 5)"]),
+    ("online block", lambda: online(block=0), ["block", 0]),
+    (
+        "online dy",
+        lambda: online_attention.backward(zeros(B, T, 7), online()[1]),
         ["(2, 3, 7)", "(2, 3, 13)"],
     ),
     ("causal mask", lambda: attention.causal_mask(0), ["T", 0]),

@@ -386,6 +386,7 @@ def of_layer(make, params):
 LAYER_MIRRORS = {
     "pooling": pool,
     "attention": torch_attention,
+    "online_attention": torch_attention,
     "dot": torch_multiplicative.dot,
     "general": lambda params: torch_multiplicative.General(*params["W"].shape),
     "additive": lambda params: Additive(
@@ -402,7 +403,7 @@ LAYER_MIRRORS = {
     "learned positions": lambda params: torch_positional.Learned(*params["P"].shape),
     "rotary": torch_positional.rotary,
 }
-MADE = {"heads"}  # choices of a layer that are made when its mirror is
+MADE = {"heads", "block"}  # choices of a layer that are made when its mirror is
 
 
 def layer_by_torch(function, layer, dy, options):
@@ -438,9 +439,10 @@ def test_every_layer_has_a_mirror():
 
 @dtypes
 @pytest.mark.parametrize("kind", KINDS)
-def test_attention_is_torchs(kind, dtype):
+@pytest.mark.parametrize("name", ["attention", "online_attention"])
+def test_attention_is_torchs(name, kind, dtype):
     """Its mask is ours when it is boolean; a bias is a mask of floats, -inf where not allowed."""
-    _, layer, dy = layer_problem("attention", kind, (3, 4, 5, 6), 1)
+    _, layer, dy = layer_problem(name, kind, (3, 4, 5, 6), 1)
     layer, dy = layer.astype(dtype), dy.astype(dtype)
     mask, bias = layer.options.get("mask"), layer.options.get("bias")
     if mask is not None:

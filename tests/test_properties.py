@@ -1,5 +1,6 @@
 """Laws that hold for every size and seed; Hypothesis draws them."""
 
+import tracemalloc
 from collections import Counter, defaultdict
 from functools import partial
 from itertools import islice, product
@@ -37,6 +38,7 @@ from seqlib.scratch import (
     losses,
     lstm,
     lstm1997,
+    online_attention,
     ops,
     positional,
     rnn,
@@ -378,7 +380,10 @@ def open_mask(layer):
     return np.broadcast_to(layer.options.get("mask", True), (*q.shape[:-1], k.shape[-2]))
 
 
-@pytest.mark.parametrize("name", ["attention", "dot", "general", "additive"])
+NAMES = ["attention", "online_attention", "dot", "general", "additive"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", ["causal", "padding", "holes", "bias"])
 @few
 @given(size=layer_sizes, seed=seeds, fill=st.sampled_from([0.0, -3.5, 1e300, np.inf, np.nan]))
@@ -402,7 +407,7 @@ def test_what_nobody_may_see_changes_nothing(name, kind, fill, size, seed):
         assert blind.any()
 
 
-@pytest.mark.parametrize("name", ["attention", "multihead, rotary"])
+@pytest.mark.parametrize("name", ["attention", "online_attention", "multihead, rotary"])
 @few
 @given(size=layer_sizes, seed=seeds)
 def test_causality_of_attention(name, size, seed):
@@ -542,6 +547,52 @@ def test_padding_of_a_transformer_layer(name, size, seed, fill):
         alone = layer._replace(inputs=row, options={"heads": 2})
         own, _ = alone.forward()
         close(y[b, : own.shape[1]], own[0])
+
+
+@drawn
+@given(
+    size=layer_sizes, seed=seeds, kind=st.sampled_from(KINDS), block=st.integers(1, 7),
+    causal=st.booleans(),
+)  # fmt: skip
+def test_online_attention_is_attention(size, seed, kind, block, causal):
+    """Whatever the block, with the causal mask as an array or as a word."""
+    _, layer, dy = layer_problem("attention", kind, size, seed)
+    q, k, v = layer.inputs.values()
+    T, S = q.shape[-2], k.shape[-2]
+    options = dict(layer.options)
+    y, cache = online_attention.forward(q, k, v, **options, causal=causal, block=block)
+    found = dict(zip(["dq", "dk", "dv"], online_attention.backward(dy, cache), strict=True))
+    if causal:
+        layer.options["mask"] = layer.options.get("mask", True) & np.tri(T, S, dtype=bool)
+    all_close({"y": y, **found}, layer.both(dy))
+
+
+def test_online_attention_takes_large_scores():
+    """The maximum comes late or early, and is far beyond what exp can take."""
+    rng = np.random.default_rng(0)
+    q, k, v = 300 * normal(rng, 5, 8), 300 * normal(rng, 9, 8), normal(rng, 9, 3)
+    for order in (np.arange(9), np.arange(9)[::-1], rng.permutation(9)):
+        y, cache = online_attention.forward(q, k[order], v[order], block=2)
+        close(y, attention.forward(q, k, v)[0])
+        assert all(np.isfinite(a).all() for a in online_attention.backward(y, cache))
+
+
+def test_online_attention_needs_memory_for_T_alone():
+    """Four times the steps: attention needs 16 times the memory, online attention about 4 times."""
+
+    def peak(module, T):
+        rng = np.random.default_rng(0)
+        q, k, v, dy = (rng.standard_normal((2, T, 8), dtype=np.float32) for _ in range(4))
+        tracemalloc.start()
+        module.backward(dy, module.forward(q, k, v, **options[module])[1])
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    options = {attention: {}, online_attention: {"block": 64}}
+    growth = {module: peak(module, 1024) / peak(module, 256) for module in options}
+    assert growth[attention] > 10
+    assert growth[online_attention] < 5
 
 
 # Positions

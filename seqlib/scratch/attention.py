@@ -20,7 +20,7 @@ import numpy as np
 
 from seqlib.scratch import checks, pooling
 
-MOST = 2**17  # scores in work at a time: as many as stay in a processor's cache
+MOST = 2**16  # scores in work at a time: as many as stay in a processor's cache
 
 
 class Cache(NamedTuple):
