@@ -2,17 +2,17 @@
 
     (attention-scores)   e_ts = q_t . k_s / sqrt(K) + bias_ts
 
-are computed block by block.  A row's maximum m_t, its sum l_t and its output y_t, which begin at
+are computed block by block.  A row's maximum m_t, its sum Z_t and its output y_t, which begin at
 -inf, 0 and 0, go from block to block, s over the allowed positions of the block:
 
     (online-max)      m_t' = max(m_t, max_s e_ts)
-    (online-sum)      l_t' = exp(m_t - m_t') l_t + sum_s exp(e_ts - m_t')
+    (online-sum)      Z_t' = exp(m_t - m_t') Z_t + sum_s exp(e_ts - m_t')
     (online-output)   y_t' = exp(m_t - m_t') y_t + sum_s exp(e_ts - m_t') v_s
 
-After the last block y_t / l_t is the output of `attention`, but for rounding.  The backward pass
+After the last block y_t / Z_t is the output of `attention`, but for rounding.  The backward pass
 computes the scores again and has the weights at once, since it knows L_t:
 
-    (online-weights)   alpha_ts = exp(e_ts - L_t),   L_t = m_t + log l_t
+    (online-weights)   alpha_ts = exp(e_ts - L_t),   L_t = m_t + log Z_t
 
 Sources: Milakov and Gimelshein, Online normalizer calculation for softmax, 2018; Dao et al.,
 FlashAttention, 2022.  Formulas: chapters/09_self_attention.ipynb.
@@ -62,14 +62,14 @@ def forward(q, k, v, mask=None, bias=None, *, causal=False, block=256):
     for part, rows, of_block in row_blocks(cache):
         q_rows, y_rows = scaled(cut(q, part, rows)), cut(y, part, rows)
         y_rows[...] = 0
-        m, l = np.full_like(y_rows[..., :1], -np.inf), np.zeros_like(y_rows[..., :1])
+        m, Z = np.full_like(y_rows[..., :1], -np.inf), np.zeros_like(y_rows[..., :1])
         for columns in of_block:
             e = scores(q_rows, k, cache.allowed, part, rows, columns)
             if e is not None:
-                m, l = absorb(e, cut(v, part, columns), m, l, y_rows)
-        np.maximum(l, 1, out=l)  # 0 where nothing is allowed, 1 or more in any other row
-        y_rows /= l
-        cut(L, part, rows)[...] = np.where(m == -np.inf, 0, m) + np.log(l)
+                m, Z = absorb(e, cut(v, part, columns), m, Z, y_rows)
+        np.maximum(Z, 1, out=Z)  # 0 where nothing is allowed, 1 or more in any other row
+        y_rows /= Z
+        cut(L, part, rows)[...] = np.where(m == -np.inf, 0, m) + np.log(Z)
     return y.copy(), cache
 
 
@@ -142,8 +142,8 @@ def scores(q_rows, k, allowed, part, rows, columns):
     return e
 
 
-def absorb(e, v, m, l, y):
-    """Takes a block of scores into account: y in place, and e too; returns the new m and l."""
+def absorb(e, v, m, Z, y):
+    """Takes a block of scores into account: y in place, and e too; returns the new m and Z."""
     new = np.maximum(m, e.max(axis=-1, keepdims=True))  # (online-max)
     finite = np.where(new == -np.inf, 0, new)  # a row of which nothing has counted yet
     old = np.exp(m - finite)
@@ -151,7 +151,7 @@ def absorb(e, v, m, l, y):
     np.exp(e, out=e)
     y *= old
     y += e @ v  # (online-output)
-    return new, old * l + e.sum(axis=-1, keepdims=True)  # (online-sum)
+    return new, old * Z + e.sum(axis=-1, keepdims=True)  # (online-sum)
 
 
 def weights(e, L):
