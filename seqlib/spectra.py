@@ -15,7 +15,7 @@ B rows, T steps, S numbers of a state.  J[i, j] is the derivative of number i by
 import numpy as np
 
 from seqlib.scratch import checks
-from seqlib.scratch.state import map_state
+from seqlib.scratch.state import as_rows, like, map_state
 
 
 def jacobian(module, params, x_t, state=None):
@@ -195,27 +195,6 @@ def half_life(f):
         raise ValueError(f"f is {f.min()} to {f.max()}; a gate is 0 to 1")
     with np.errstate(divide="ignore"):  # f = 0 keeps nothing, f = 1 everything
         return np.log(2) / np.abs(np.log(f))  # (lstm-half-life)
-
-
-def as_rows(state):
-    """A state as one array (B, S), its parts side by side."""
-    parts = []
-    map_state(lambda a: parts.append(a.reshape(len(a), -1)), state)
-    return np.concatenate(parts, axis=1)
-
-
-def like(state, rows):
-    """The inverse of `as_rows`: rows (B, S) as a state that is built as `state`, of any batch."""
-    start = 0
-
-    def part(a):
-        nonlocal start
-        stop = start + a[0].size
-        taken = rows[:, start:stop].reshape(len(rows), *a.shape[1:])
-        start = stop
-        return taken
-
-    return map_state(part, state)
 
 
 def zero_state(module, params, x_t):

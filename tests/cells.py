@@ -10,7 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from seqlib.scratch import gru, gru_reset_before, lstm, lstm1997, rnn
+from seqlib.scratch.bahdanau import Bahdanau
 from seqlib.scratch.bidirectional import Bidirectional
+from seqlib.scratch.cho import Cho
+from seqlib.scratch.luong import Luong
 from seqlib.scratch.models import (
     Classifier,
     LanguageModel,
@@ -18,9 +21,11 @@ from seqlib.scratch.models import (
     SeriesRegressor,
     Tagger,
 )
+from seqlib.scratch.scores import ADDITIVE, DOT
+from seqlib.scratch.seq2seq import Sutskever
 from seqlib.scratch.skip import SkipRNN
 from seqlib.scratch.stack import Stack
-from seqlib.text import Batch
+from seqlib.text import Batch, translation_batch
 
 
 def variant(module, **choice):
@@ -79,6 +84,18 @@ MODELS = {
         1,
     ),
 }
+# Models that read a row of 7 symbols and write one of 6, given D and H
+TRANSLATORS = {
+    "sutskever": lambda D, H: Sutskever(7, 6, D, H),
+    "sutskever, reversed": lambda D, H: Sutskever(7, 6, D, H, Stack(gru, 2), reverse=True),
+    "cho": lambda D, H: Cho(7, 6, D, H),
+    "cho, lstm": lambda D, H: Cho(7, 6, D, H, lstm, Bidirectional(rnn)),
+    "luong": lambda D, H: Luong(7, 6, D, H),
+    "luong, dot": lambda D, H: Luong(7, 6, D, H, Stack(lstm, 2), gru, DOT),
+    "luong, additive": lambda D, H: Luong(7, 6, D, H, lstm, Bidirectional(lstm), ADDITIVE),
+    "bahdanau": lambda D, H: Bahdanau(7, 6, D, H),
+    "bahdanau, stack": lambda D, H: Bahdanau(7, 6, D, H, Stack(lstm, 2), lstm),
+}
 
 
 def flat(state, name="state"):
@@ -115,6 +132,20 @@ def model_problem(name, size, seed, mask=None):
     places = (B, T)[:axes]
     targets = rng.integers(0, classes, places) if classes else rng.standard_normal((*places, 2))
     return rng, model, model.init(rng), Batch(inputs, targets, mask)
+
+
+def translator_problem(name, size, seed, padded=True):
+    """A translator, its parameters and a batch of B rows of up to S and T symbols, and the rng."""
+    (B, S, T, D, H), rng = size, np.random.default_rng(seed)
+    model = TRANSLATORS[name](D, H)
+    params = {key: 0.7 * rng.standard_normal(value.shape) for key, value in model.init(rng).items()}
+    lengths = [
+        np.append(rng.integers(1, n + 1, B - 1), n) if padded else [n] * B for n in (S, T - 1)
+    ]
+    rows = [
+        [rng.integers(3, V, n) for n in several] for V, several in zip((7, 6), lengths, strict=True)
+    ]
+    return rng, model, params, translation_batch(*rows)
 
 
 def problem(module, size, seed, scale=0.6):

@@ -12,11 +12,13 @@ from cells import (
     GATES,
     MODELS,
     MODULES,
+    TRANSLATORS,
     flat,
     mapped,
     model_problem,
     nested,
     problem,
+    translator_problem,
     variant,
 )
 from hypothesis import assume, given, settings
@@ -24,7 +26,7 @@ from hypothesis import strategies as st
 from layers import TRANSFORMER, cases, kinks, layer_problem
 
 from seqlib import gradcheck, omega, spectra
-from seqlib.scratch import dropout, embedding, linear, losses, rnn
+from seqlib.scratch import dropout, embedding, feeding, linear, losses, rnn
 from seqlib.scratch.models import WindowModel
 from seqlib.scratch.stack import Stack
 from seqlib.text import Batch
@@ -309,6 +311,35 @@ def test_model(name, size, seed, mask):
 
     def loss(params):
         return model.loss_and_grads(params, batch, state)[0]
+
+    assert_gradients(loss, {"params": params}, {"params": grads})
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_translator(name, padded):
+    """Also what crosses from decoder to encoder, by the state, the summary or the attention."""
+    _, model, params, batch = translator_problem(name, (3, 4, 5, 2, 3), 0, padded)
+    _, grads, _ = model.loss_and_grads(params, batch)
+
+    def loss(params):
+        return model.loss_and_grads(params, batch)[0]
+
+    assert_gradients(loss, {"params": params}, {"params": grads})
+    assert all(np.abs(grads[key]).max() > 1e-6 for key in params), name
+
+
+@pytest.mark.parametrize("name", ["sutskever", "bahdanau"])
+def test_translator_that_is_fed_its_own_words(name):
+    """The gradient is that of the words that it wrote, held as they are."""
+    _, model, params, batch = translator_problem(name, (3, 4, 5, 2, 3), 1)
+    batch = batch._replace(own=0.6)
+    inputs = feeding.fed(model, params, batch, np.random.default_rng(0)).inputs
+    assert (inputs != batch.inputs).any()
+    _, grads, _ = model.loss_and_grads(params, batch, rng=np.random.default_rng(0))
+
+    def loss(params):
+        return model.loss_and_grads(params, batch._replace(own=0, inputs=inputs))[0]
 
     assert_gradients(loss, {"params": params}, {"params": grads})
 

@@ -52,7 +52,10 @@ from seqlib.scratch import (
     positional,
     rnn,
 )
+from seqlib.scratch.bahdanau import Bahdanau
 from seqlib.scratch.bidirectional import Bidirectional
+from seqlib.scratch.cho import Cho
+from seqlib.scratch.luong import Luong
 from seqlib.scratch.models import (
     Classifier,
     LanguageModel,
@@ -60,6 +63,8 @@ from seqlib.scratch.models import (
     Tagger,
     WindowModel,
 )
+from seqlib.scratch.scores import DOT
+from seqlib.scratch.seq2seq import Sutskever
 from seqlib.scratch.skip import SkipRNN
 from seqlib.scratch.stack import Stack
 from seqlib.scratch.state import map_state, split_state
@@ -219,6 +224,51 @@ def regress(inputs=X, targets=X[:, 0, :2], mask=None):
 
 def tag(inputs=IDS, targets=IDS, mask=None):
     return TAGGER.loss_and_grads(TAGGER_PARAMS, Batch(inputs, targets, mask))
+
+
+TRANSLATORS = {
+    "sutskever": Sutskever(V, 5, D, H),
+    "cho": Cho(V, 5, D, H),
+    "luong": Luong(V, 5, D, H),
+    "bahdanau": Bahdanau(V, 5, D, H),
+}
+
+
+def translate(name, state=None, **changed):
+    model, rows = TRANSLATORS[name], text.TranslationBatch(IDS, IDS, IDS, TRUE, TRUE)
+    return model.loss_and_grads(model.init(GENERATOR), rows._replace(**changed), state)
+
+
+def luong_dot():
+    model = Luong(V, 5, D, H, score=DOT)  # keys of 2 H features
+    rows = text.TranslationBatch(IDS, IDS, IDS, TRUE, TRUE)
+    return model.loss_and_grads(model.init(GENERATOR), rows)
+
+
+def begin_to_translate(name, *given):
+    return TRANSLATORS[name].start(TRANSLATORS[name].init(GENERATOR), *given)
+
+
+def wrong_translations(name):
+    """Rows for what can be wrong with a translator's batch."""
+    for what, parts, changed in [
+        ("source", [17, 16], {"source": IDS + 17}),
+        ("inputs", [5, 4], {"inputs": IDS + 5}),
+        ("targets", [5, 4], {"targets": IDS + 5}),
+        ("targets' shape", ["(2, 2)", "(2, 3)"], {"targets": IDS[:, :2]}),
+        ("source mask", ["(2, 2)", "(2, 3)"], {"source_mask": TRUE[:, :2]}),
+        ("mask", ["(3, 2)", "(2, 3)"], {"mask": TRUE.T}),
+        ("own", ["1.5", 0, 1], {"own": 1.5}),
+        ("own without rng", ["0.5", "None"], {"own": 0.5}),
+        ("state", ["None"], {"state": zeros(B, H)}),
+    ]:
+        yield f"{name} {what}", partial(translate, name, **changed), parts
+    yield f"{name} start", lambda: begin_to_translate(name, IDS[0]), ["(3,)", "(any, any)"]
+    yield (
+        f"{name} start mask",
+        lambda: begin_to_translate(name, IDS, TRUE.T),
+        ["(3, 2)", "(2, 3)"],
+    )
 
 
 def links(found=TRUE, sure=TRUE, possible=TRUE):
@@ -799,7 +849,10 @@ MISTAKES = [
 ]
 
 
-EVERY_MISTAKE = [*MISTAKES, *LAYERS, *ATTENTION, *INSTRUMENTS, *RECURRENT, *GATED]
+TRANSLATIONS = [row for name in TRANSLATORS for row in wrong_translations(name)] + [
+    ("luong dot", lambda: luong_dot(), [26, 13]),
+]
+EVERY_MISTAKE = [*TRANSLATIONS, *MISTAKES, *LAYERS, *ATTENTION, *INSTRUMENTS, *RECURRENT, *GATED]
 
 
 def holds(message, part):

@@ -5,7 +5,17 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from cells import CELLS, MODELS, MODULES, flat, mapped, model_problem, problem
+from cells import (
+    CELLS,
+    MODELS,
+    MODULES,
+    TRANSLATORS,
+    flat,
+    mapped,
+    model_problem,
+    problem,
+    translator_problem,
+)
 from layers import CASES, KINDS, LAYERS, layer_problem
 from torch import nn
 
@@ -15,6 +25,7 @@ from seqlib.pytorch import multiplicative as torch_multiplicative
 from seqlib.pytorch import positional as torch_positional
 from seqlib.pytorch.additive import Additive
 from seqlib.pytorch.attention import attention as torch_attention
+from seqlib.pytorch.attentive import Bahdanau, Dot, Luong
 from seqlib.pytorch.bidirectional import Bidirectional
 from seqlib.pytorch.decoder_layer import PostNormDecoderLayer, PreNormDecoderLayer
 from seqlib.pytorch.encoder_layer import PostNormEncoderLayer, PreNormEncoderLayer
@@ -27,6 +38,7 @@ from seqlib.pytorch.lstm1997 import LSTM1997
 from seqlib.pytorch.multihead import MultiHead
 from seqlib.pytorch.pooling import pool
 from seqlib.pytorch.rnn import RNN
+from seqlib.pytorch.seq2seq import Cho, Sutskever
 from seqlib.pytorch.skip import SkipRNN
 from seqlib.pytorch.stack import Stack
 from seqlib.scratch import (
@@ -279,6 +291,54 @@ def test_a_model_is_its_mirror(name, masked, dtype):
         {"loss": np.array(loss, dtype), **grads, **flat(state_T)},
         {"loss": expected, **theirs, **flat(end)},
     )
+
+
+BOTH_WAYS = {kind: partial(Bidirectional, cell=kind) for kind in (RNN, GRU, LSTM)}
+TRANSLATOR_MIRRORS = {
+    "sutskever": Sutskever,
+    "sutskever, reversed": partial(
+        Sutskever, cell=partial(Stack, cell=GRU, layers=2), reverse=True
+    ),
+    "cho": partial(Cho, cell=GRU),
+    "cho, lstm": partial(Cho, cell=LSTM, encoder=BOTH_WAYS[RNN]),
+    "luong": partial(Luong, cell=GRU, encoder=BOTH_WAYS[GRU]),
+    "luong, dot": partial(Luong, cell=partial(Stack, cell=LSTM, layers=2), encoder=GRU, score=Dot),
+    "luong, additive": partial(
+        Luong,
+        cell=LSTM,
+        encoder=BOTH_WAYS[LSTM],
+        score=lambda D_q, D_k, dtype: Additive(D_q, D_k, D_q, dtype),
+    ),
+    "bahdanau": partial(Bahdanau, cell=GRU, encoder=BOTH_WAYS[GRU]),
+    "bahdanau, stack": partial(Bahdanau, cell=partial(Stack, cell=LSTM, layers=2), encoder=LSTM),
+}
+
+
+@dtypes
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_a_translator_is_its_mirror(name, padded, dtype):
+    _, model, params, batch = translator_problem(name, (3, 4, 5, 2, 3), 3, padded)
+    params = {key: value.astype(dtype) for key, value in params.items()}
+    loss, grads, state_T = model.loss_and_grads(params, batch)
+
+    weights = {key: torch.from_numpy(value) for key, value in params.items()}
+    mirror = TRANSLATOR_MIRRORS[name](7, 6, 2, 3, dtype=weights["readout.b"].dtype)
+    mirror.load_state_dict(weights)
+    source, inputs, targets, source_mask, mask = map(torch.from_numpy, batch[:5])
+    masks = (source_mask, mask) if padded else ()
+    logits, end = mirror(source, inputs, *masks)
+    expected = torch_models.cross_entropy(logits, targets, mask)
+    expected.backward()
+    theirs = {key: value.grad for key, value in mirror.named_parameters()}
+    assert_same(
+        {"loss": np.array(loss, dtype), **grads, **flat(state_T)},
+        {"loss": expected, **theirs, **flat(end)},
+    )
+
+
+def test_every_translator_has_a_mirror():
+    assert TRANSLATOR_MIRRORS.keys() == TRANSLATORS.keys()
 
 
 @pytest.mark.parametrize("name", MIRRORS)

@@ -7,7 +7,19 @@ from itertools import islice, product
 
 import numpy as np
 import pytest
-from cells import CELLS, GATES, MODELS, MODULES, flat, mapped, model_problem, problem, variant
+from cells import (
+    CELLS,
+    GATES,
+    MODELS,
+    MODULES,
+    TRANSLATORS,
+    flat,
+    mapped,
+    model_problem,
+    problem,
+    translator_problem,
+    variant,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from layers import KINDS, TRANSFORMER, cases, layer_problem
@@ -31,6 +43,7 @@ from seqlib.scratch import (
     attention,
     dropout,
     embedding,
+    feeding,
     gru,
     gru_reset_before,
     layernorm,
@@ -846,6 +859,12 @@ def test_training_and_decoding_change_no_input(size, seed):
     for name in MODELS:
         _, other, weights, batch = model_problem(name, size, seed, ends_with_padding(rng, B, T)[1])
         other.loss_and_grads(frozen(weights), frozen(batch))
+    for name in ("sutskever, reversed", "cho, lstm", "luong", "bahdanau, stack"):
+        _, other, weights, rows = translator_problem(name, (B, T, 3, D, H), seed)
+        weights, rows = frozen(weights), frozen(rows._replace(own=0.5))
+        other.loss_and_grads(weights, rows, rng=rng)
+        start = frozen(other.start(weights, rows.source, rows.source_mask))
+        other.step(weights, rows.inputs[:, 0], start)
     ids = frozen(rng.integers(0, 5, (B, T + 1)))
     batch = frozen(text.Batch(ids[:, :-1], ids[:, 1:], ends_with_padding(rng, B, T)[1]))
     _, grads, _ = model.loss_and_grads(params, batch, state)
@@ -1456,6 +1475,151 @@ def test_half_life(f):
     same(spectra.half_life(np.array([0.0, 0.5, 1.0])), np.array([0, 1, np.inf]))
 
 
+# Translators
+
+translators = pytest.mark.parametrize("name", TRANSLATORS)
+TRANSLATED = 4, 5, 6, 3, 4  # B, S, T, D, H
+
+
+@translators
+def test_a_translator_steps_as_it_scores(name):
+    """start and step give the logits of all steps at once; padding of the source counts nothing."""
+    _, model, params, batch = translator_problem(name, TRANSLATED, 0)
+    logits = model.logits(params, batch)
+    state = model.start(params, batch.source, batch.source_mask)
+    for t in range(batch.inputs.shape[1]):
+        found, state = model.step(params, batch.inputs[:, t], state)
+        real = batch.mask[:, t]
+        close(found[real], logits[:, t][real])
+    for b, n in enumerate(batch.source_mask.sum(axis=1)):
+        alone = model.start(params, batch.source[b : b + 1, :n])
+        close(model.step(params, batch.inputs[b : b + 1, 0], alone)[0][0], logits[b, 0])
+
+
+@translators
+def test_padding_of_a_translation_changes_nothing(name):
+    """More of it, with any ids in it: the same loss, gradients and final state."""
+    _, model, params, batch = translator_problem(name, TRANSLATED, 1)
+    loss, grads, state = model.loss_and_grads(params, batch)
+    longer = batch._replace(
+        source=np.where(batch.source_mask, batch.source, 6),
+        inputs=np.where(batch.mask, batch.inputs, 5),
+        targets=np.where(batch.mask, batch.targets, 4),
+    )
+    longer = longer._replace(
+        **{
+            key: np.pad(getattr(longer, key), ((0, 0), (0, 3)))
+            for key in ("source", "inputs", "targets", "source_mask", "mask")
+        }
+    )
+    wider, more, end = model.loss_and_grads(params, longer)
+    assert wider == pytest.approx(loss, rel=1e-12)
+    for key, value in grads.items():
+        close(more[key], value)
+    for key, value in flat(state).items():
+        close(flat(end)[key], value)
+
+
+@translators
+def test_a_translator_does_not_see_what_it_has_yet_to_write(name):
+    _, model, params, batch = translator_problem(name, TRANSLATED, 2, padded=False)
+    logits = model.logits(params, batch)
+    for t in range(1, batch.inputs.shape[1]):
+        other = batch.inputs.copy()
+        other[:, t:] = 3 + (other[:, t:] - 2) % 3
+        assert (other[:, t:] != batch.inputs[:, t:]).all()
+        found = model.logits(params, batch._replace(inputs=other))
+        close(found[:, :t], logits[:, :t])
+        assert np.abs(found[:, t] - logits[:, t]).max() > 1e-6
+
+
+@pytest.mark.parametrize("name", [name for name in TRANSLATORS if name[:3] in ("luo", "bah")])
+def test_attention_weights_of_a_translator(name):
+    _, model, params, batch = translator_problem(name, TRANSLATED, 3)
+    weights = model.weights(params, batch)
+    assert weights.shape == (4, 6, 5) and (weights >= 0).all()
+    close(weights.sum(axis=2), np.ones((4, 6)))
+    assert not weights[np.broadcast_to(~batch.source_mask[:, None], weights.shape)].any()
+
+
+def test_a_reversed_source_is_read_from_its_end():
+    _, model, params, batch = translator_problem("sutskever, reversed", TRANSLATED, 4)
+    rows = [row[mask][::-1] for row, mask in zip(batch.source, batch.source_mask, strict=True)]
+    source, _ = text.pad(rows)
+    plain = model._replace(reverse=False)
+    close(model.logits(params, batch), plain.logits(params, batch._replace(source=source)))
+    assert np.abs(model.logits(params, batch) - plain.logits(params, batch)).max() > 1e-3
+
+
+@translators
+def test_fed_its_own_words_alone_a_translator_writes_as_in_greedy_choice(name):
+    """Up to the first word that is the last of its row in the batch."""
+    rng, model, params, batch = translator_problem(name, TRANSLATED, 5, padded=False)
+    found = feeding.fed(model, params, batch._replace(own=1.0), rng)
+    state = model.start(params, batch.source, batch.source_mask)
+    written = decode.greedy(model, params, batch.inputs[:, 0], state, max_length=6)
+    same(found.inputs[:, 1:], written.ids[:, :-1])
+    same(found.inputs[:, 0], batch.inputs[:, 0])
+    same(found.targets, batch.targets)
+    assert feeding.fed(model, params, batch, rng) is batch
+
+
+def own_words(rng):
+    _, model, params, batch = translator_problem("luong", (8, 5, 9, 3, 4), 6, padded=False)
+    return feeding.fed(model, params, batch._replace(own=0.5), rng)
+
+
+def test_the_share_of_own_words():
+    """Padding keeps its id; of the others, the share asked for is the model's own."""
+    rng, model, params, batch = translator_problem("cho", (200, 3, 21, 3, 4), 7)
+    params["readout.b"][0] += 50  # it writes id 0, which no target is
+    found = feeding.fed(model, params, batch._replace(own=0.3), rng)
+    own = found.inputs[batch.mask] == 0
+    n = batch.mask.sum() - len(batch.inputs)  # the first word is START
+    assert abs(own.sum() - 0.3 * n) < 5 * np.sqrt(n * 0.3 * 0.7)
+    same(found.inputs[~batch.mask], batch.inputs[~batch.mask])
+
+
+@translators
+@pytest.mark.parametrize("end", [None, 2])
+def test_beam_search_of_a_translator(name, end):
+    """Its states are tuples, with a mask among their arrays: they move with the beginnings."""
+    _, model, params, batch = translator_problem(name, (3, 4, 3, 3, 4), 8)
+    state = model.start(params, batch.source, batch.source_mask)
+    first = batch.inputs[:, 0]
+    found = decode.beam_search(model, params, first, state, width=36, max_length=3, end=end)
+    for b in range(3):
+        best, row = -np.inf, None
+        for candidate in every_row(6, 3, end):
+            n = len(candidate)
+            real = batch.source_mask[b : b + 1]
+            ids = np.array(candidate)[None]
+            inputs = np.concatenate([first[b : b + 1, None], ids[:, :-1]], axis=1)
+            rows = text.TranslationBatch(
+                batch.source[b : b + 1], inputs, ids, real, np.ones((1, n), bool)
+            )
+            log_p = ops.log_softmax(model.logits(params, rows)[0])[np.arange(n), ids[0]].sum()
+            if log_p > best:
+                best, row = log_p, candidate
+        assert found.ids[b, : found.lengths[b]].tolist() == list(row)
+        assert found.log_probability[b] == pytest.approx(best)
+
+
+@translators
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_dtype_in_a_translator(name, dtype):
+    model = TRANSLATORS[name](3, 4)
+    _, _, _, batch = translator_problem(name, TRANSLATED, 9)
+    params = model.init(np.random.default_rng(0), dtype)
+    _, grads, state = model.loss_and_grads(params, batch)
+    arrays = {**params, **{f"d{key}": a for key, a in grads.items()}, **flat(state)}
+    assert {a.dtype for a in arrays.values()} == {np.dtype(dtype)}
+    state = model.start(params, batch.source, batch.source_mask)
+    logits, state = model.step(params, batch.inputs[:, 0], state)
+    kinds = {a.dtype for a in (logits, *flat(state).values())}
+    assert kinds <= {np.dtype(dtype), np.dtype(bool)}
+
+
 # Seeds
 
 GENERATORS = {
@@ -1464,6 +1628,8 @@ GENERATORS = {
         for name, module in MODULES.items()
     },
     **{f"model: {name}": make(3, 4).init for name, (make, _, _) in MODELS.items()},
+    **{f"translator: {name}": make(3, 4).init for name, make in TRANSLATORS.items()},
+    "own words": lambda rng: own_words(rng),
     "dropout": lambda rng: dropout.forward(np.ones(50), 0.5, rng),
     "linear": lambda rng: linear.init(rng, 3, 4),
     "embedding": lambda rng: embedding.init(rng, 3, 4),

@@ -14,16 +14,24 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqlib.scratch import checks, embedding, linear, losses, rnn
+from seqlib.scratch.bahdanau import Bahdanau
+from seqlib.scratch.cho import Cho
 from seqlib.scratch.labelling import Classifier, Tagger
+from seqlib.scratch.luong import Luong
 from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.recurrent import run
+from seqlib.scratch.seq2seq import Sutskever
 from seqlib.scratch.series import SeriesClassifier, SeriesRegressor
 
 __all__ = [
+    "Bahdanau",
+    "Cho",
     "Classifier",
     "LanguageModel",
+    "Luong",
     "SeriesClassifier",
     "SeriesRegressor",
+    "Sutskever",
     "Tagger",
     "WindowModel",
 ]

@@ -11,10 +11,33 @@ zeros, and in backward for a gradient that is zero, also inside a tuple.
 B batch, T steps, D inputs, H hidden.
 """
 
+import numpy as np
+
+from seqlib.scratch.state import as_rows
+
 
 def width(cell, H):
     """The features of a cell's output at each step: H, but for a cell that says otherwise."""
     return cell.width(H) if hasattr(cell, "width") else H
+
+
+def carried(cell, params, D, state):
+    """A step that is masked: the state as it is, and the output that a step gives that ends in it.
+
+    D      features of a step
+    state  a state with its arrays, (B, ...)
+
+    Returns the output (B, 1, H), the state and a cache for `backward`.
+    """
+    first = as_rows(state)
+    nothing, unread = np.zeros((len(first), 1, D), first.dtype), np.zeros((len(first), 1), bool)
+    return cell.forward(params, nothing, state, unread)
+
+
+def zero_state(cell, params, B, D, dtype):
+    """The state that None means: zeros, built as the cell builds its states."""
+    nothing, unread = np.zeros((B, 1, D), dtype), np.zeros((B, 1), bool)
+    return cell.forward(params, nothing, None, unread)[1]
 
 
 def drops(cell):

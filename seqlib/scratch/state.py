@@ -4,6 +4,8 @@ The RNN and the GRU have h (B, H), the LSTM the pair (h, c), a stack a tuple of 
 None stands for zeros.
 """
 
+import numpy as np
+
 
 def map_state(f, *states):
     """A function applied to every array of a state.
@@ -32,6 +34,27 @@ def split_state(name, state, count):
     if not isinstance(state, tuple) or len(state) != count:
         raise ValueError(f"{name} is {describe(state)}; expected a tuple of {count} states")
     return state
+
+
+def as_rows(state):
+    """A state as one array (B, S), its parts side by side."""
+    parts = []
+    map_state(lambda a: parts.append(a.reshape(len(a), -1)), state)
+    return np.concatenate(parts, axis=1)
+
+
+def like(state, rows):
+    """The inverse of `as_rows`: rows (B, S) as a state that is built as `state`, of any batch."""
+    start = 0
+
+    def part(a):
+        nonlocal start
+        stop = start + a[0].size
+        taken = rows[:, start:stop].reshape(len(rows), *a.shape[1:])
+        start = stop
+        return taken
+
+    return map_state(part, state)
 
 
 def describe(state):
