@@ -85,12 +85,8 @@ def backward(dy, cache):
     checks.shape("dy", dy, y.shape)
     dq, dk, dv = (np.zeros(a.shape, q.dtype) for a in (q, k, v))
     for part, rows, of_block in row_blocks(cache):
-        q_rows, dy_rows, L_rows = (
-            scaled(cut(q, part, rows)),
-            cut(dy, part, rows),
-            cut(L, part, rows),
-        )
-        dq_rows = cut(dq, part, rows)
+        q_rows, dy_rows = scaled(cut(q, part, rows)), cut(dy, part, rows)
+        L_rows, dq_rows = cut(L, part, rows), cut(dq, part, rows)
         mean = np.vecdot(dy_rows, cut(y, part, rows))[..., None]  # of dweights under the weights
         for columns in of_block:
             e = scores(q_rows, k, allowed, part, rows, columns)
