@@ -264,7 +264,8 @@ cases = pytest.mark.parametrize(("name", "kind"), CASES)
 def kinks(cache):
     """Where the relus of a layer bend: their distance to the nearest of its inputs, inf if none."""
     if isinstance(cache, feed_forward.Cache):
-        a = cache.x @ cache.params["W_1"].T + cache.params["b_1"]
+        (params, x), _ = cache
+        a = x @ params["W"].T + params["b"]
         return np.abs(a).min()
     parts = cache if isinstance(cache, tuple) else ()
     return min([kinks(part) for part in parts], default=np.inf)

@@ -14,9 +14,8 @@ from seqlib.scratch import checks, linear
 
 
 class Cache(NamedTuple):
-    params: dict
-    x: np.ndarray
-    h: np.ndarray  # (..., H)
+    first: linear.Cache
+    second: linear.Cache  # its x is h, (..., H)
 
 
 def init(rng, D, H, dtype=np.float64):
@@ -42,12 +41,10 @@ def forward(params, x):
         raise ValueError(
             f"x has shape {x.shape}; W_1 takes {W_1.shape[1]} features in its last axis"
         )
-    h = x.reshape(-1, W_1.shape[1]) @ W_1.T
-    h += params["b_1"]
+    h, first = linear.forward({"W": W_1, "b": params["b_1"]}, x)
     np.maximum(h, 0, out=h)  # (feed-forward)
-    y = h @ params["W_2"].T
-    y += params["b_2"]  # (feed-forward)
-    return y.reshape(*x.shape[:-1], -1), Cache(params, x, h.reshape(*x.shape[:-1], -1))
+    y, second = linear.forward({"W": params["W_2"], "b": params["b_2"]}, h)  # (feed-forward)
+    return y, Cache(first, second)
 
 
 def backward(dy, cache):
@@ -57,12 +54,7 @@ def backward(dy, cache):
 
     Returns dx (..., D) and grads, keyed and shaped like params.
     """
-    params, x, h = cache
-    dh, second = linear.backward(dy, linear.Cache(named(params, 2), h))  # (feed-forward)
-    dh *= h > 0  # relu passes on what it let through
-    dx, first = linear.backward(dh, linear.Cache(named(params, 1), x))  # (feed-forward)
+    dh, second = linear.backward(dy, cache.second)  # (feed-forward)
+    dh *= cache.second.x > 0  # relu passes on what it let through
+    dx, first = linear.backward(dh, cache.first)  # (feed-forward)
     return dx, {"W_1": first["W"], "b_1": first["b"], "W_2": second["W"], "b_2": second["b"]}
-
-
-def named(params, layer):
-    return {"W": params[f"W_{layer}"], "b": params[f"b_{layer}"]}

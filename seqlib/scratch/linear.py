@@ -43,7 +43,11 @@ def forward(params, x):
     W, b = params["W"], params["b"]
     if x.ndim == 0 or x.shape[-1] != W.shape[1]:
         raise ValueError(f"x has shape {x.shape}; W takes {W.shape[1]} features in its last axis")
-    return x @ W.T + b, Cache(params, x)  # (linear)
+    rows = x.reshape(
+        -1, W.shape[1]
+    )  # one product of all rows, where x of 3 axes would be B of them
+    y = rows @ W.T + b  # (linear)
+    return y.reshape(*x.shape[:-1], len(W)), Cache(params, x)
 
 
 def backward(dy, cache):
@@ -60,4 +64,4 @@ def backward(dy, cache):
         "W": drows.T @ rows,
         "b": drows.sum(axis=0),
     }  # every row used the same W and b
-    return dy @ W, grads  # (linear)
+    return (drows @ W).reshape(cache.x.shape), grads  # (linear)

@@ -19,13 +19,12 @@ from seqlib.scratch import attention, checks, linear, positional
 
 
 class Cache(NamedTuple):
-    params: dict
-    q: np.ndarray  # the inputs, (B, T, D) and (B, S, D)
-    k: np.ndarray
-    v: np.ndarray
-    heads: attention.Cache  # its weights are (B, N, T, S)
+    q: linear.Cache  # of the three projections
+    k: linear.Cache
+    v: linear.Cache
     turns: positional.RotaryCache | None
-    joined: np.ndarray  # (B, T, N K) the heads' outputs side by side
+    heads: attention.Cache  # its weights are (B, N, T, S)
+    o: linear.Cache  # its x is (B, T, N K), the heads' outputs side by side
 
 
 def init(rng, D, source=None, dtype=np.float64):
@@ -62,23 +61,23 @@ def forward(params, q, k, v, mask=None, bias=None, *, heads, angles=None):
     Raises ValueError if a shape or dtype does not fit, or heads is no divisor.
     """
     check_mask(mask)
-    inputs, found = {"q": q, "k": k, "v": v}, {}
-    for name, x in inputs.items():
-        inputs[name] = x = checks.floats(name, x, params)
-        W = params[f"W_{name}"]
-        checks.sequences(name, x, f"W_{name}", W)
-        checks.sizes(heads=heads)
-        if len(W) % heads:
-            raise ValueError(f"W_{name} has {len(W)} rows; {heads} heads do not divide them")
-        found[name] = split(x @ W.T + params[f"b_{name}"], heads)  # (multihead-heads)
+    checks.sizes(heads=heads)
+    found, caches = {}, {}
+    for name, x in {"q": q, "k": k, "v": v}.items():
+        own = named(params, name)
+        x = checks.floats(name, x, params)
+        checks.sequences(name, x, f"W_{name}", own["W"])
+        if len(own["W"]) % heads:
+            raise ValueError(f"W_{name} has {len(own['W'])} rows; {heads} heads do not divide them")
+        projected, caches[name] = linear.forward(own, x)  # (multihead-heads)
+        found[name] = split(projected, heads)
     turns = None
     if angles is not None:
         found["q"], turns = positional.rotary_forward(found["q"], angles)
         found["k"], _ = positional.rotary_forward(found["k"], angles)
-    y, cache = attention.forward(**found, mask=mask, bias=bias)
-    joined = join(y)
-    y = joined @ params["W_o"].T + params["b_o"]  # (multihead-output)
-    return y, Cache(params, **inputs, heads=cache, turns=turns, joined=joined)
+    y, attended = attention.forward(**found, mask=mask, bias=bias)
+    y, joined = linear.forward(named(params, "o"), join(y))  # (multihead-output)
+    return y, Cache(**caches, turns=turns, heads=attended, o=joined)
 
 
 def backward(dy, cache):
@@ -89,19 +88,22 @@ def backward(dy, cache):
     Returns dq (B, T, D), dk and dv (B, S, source), and grads, keyed and shaped like params.  Where
     q, k and v were one array, its gradient is the sum of the three.
     """
-    params, N = cache.params, cache.heads.q.shape[1]
-    out = {"W": params["W_o"], "b": params["b_o"]}
-    djoined, grads_o = linear.backward(dy, linear.Cache(out, cache.joined))  # (multihead-output)
+    djoined, own = linear.backward(dy, cache.o)  # (multihead-output)
+    grads_o = {"W_o": own["W"], "b_o": own["b"]}
+    N = cache.heads.q.shape[1]
     dheads = dict(zip("qkv", attention.backward(split(djoined, N), cache.heads), strict=True))
     if cache.turns is not None:
         for name in "qk":
             dheads[name] = positional.rotary_backward(dheads[name], cache.turns)
     dinputs, grads = {}, {}
-    for name in "qkv":
-        projection = linear.Cache({"W": params[f"W_{name}"]}, getattr(cache, name))
-        dinputs[name], own = linear.backward(join(dheads[name]), projection)  # (multihead-heads)
+    for name, dhead in dheads.items():
+        dinputs[name], own = linear.backward(join(dhead), getattr(cache, name))  # (multihead-heads)
         grads |= {f"W_{name}": own["W"], f"b_{name}": own["b"]}
-    return *dinputs.values(), {**grads, "W_o": grads_o["W"], "b_o": grads_o["b"]}
+    return *dinputs.values(), grads | grads_o
+
+
+def named(params, name):
+    return {"W": params[f"W_{name}"], "b": params[f"b_{name}"]}
 
 
 def split(a, heads):
