@@ -42,14 +42,18 @@ from seqlib.pytorch.seq2seq import Cho, Sutskever
 from seqlib.pytorch.skip import SkipRNN
 from seqlib.pytorch.stack import Stack
 from seqlib.scratch import (
+    additive,
     attention,
     decoder_layer,
     embedding,
     encoder_layer,
+    feed_forward,
     gru,
     linear,
     losses,
     lstm,
+    multihead,
+    multiplicative,
     ops,
     positional,
     rnn,
@@ -491,6 +495,27 @@ def test_a_layer_is_its_mirror(name, kind, dtype):
         mirror = mirror(layer.params).to(torch.from_numpy(dy).dtype)
         mirror.load_state_dict({key: torch.from_numpy(a) for key, a in layer.params.items()})
     assert_same(layer.both(dy), layer_by_torch(mirror, layer, dy, layer.options))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (lambda rng: multihead.init(rng, 60, 40), lambda: MultiHead(60, 4, 40)),
+        (lambda rng: feed_forward.init(rng, 40, 60), lambda: FeedForward(40, 60)),
+        (lambda rng: additive.init(rng, 40, 60, 50), lambda: Additive(40, 60, 50)),
+        (
+            lambda rng: multiplicative.general_init(rng, 40, 60),
+            lambda: torch_multiplicative.General(40, 60),
+        ),
+    ],
+)
+def test_a_layer_and_its_mirror_draw_from_the_same_range(ours, theirs):
+    ours, theirs = ours(np.random.default_rng(0)), theirs().state_dict()
+    assert ours.keys() == theirs.keys()
+    for key, a in ours.items():
+        b = theirs[key].numpy()
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        assert np.abs(a).max() == pytest.approx(np.abs(b).max(), rel=0.02 if a.ndim > 1 else 0.2)
 
 
 def test_every_layer_has_a_mirror():
