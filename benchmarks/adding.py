@@ -19,7 +19,7 @@ from seqlib.scratch import gru, losses, lstm, models, rnn
 from seqlib.scratch.params import count
 
 CELLS = {"RNN": rnn, "LSTM": lstm, "GRU": gru}
-LENGTHS = (25, 50, 100)
+LENGTHS = (10, 25, 50, 100)
 RATES = (1e-3, 3e-3, 1e-2)
 SEEDS = (0, 1, 2)
 H, B = 32, 32
