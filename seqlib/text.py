@@ -172,6 +172,21 @@ def minibatches(rng, batch, B):
         )
 
 
+def minibatches_by_length(rng, batch, B, pool=20):
+    """The rows of a TranslationBatch, shuffled, B of like length at a time: one epoch.
+
+    Of `pool` times B shuffled rows each, sorted by the length of their targets, come `pool`
+    batches, in random order: little of them is padding.
+    """
+    checks.sizes(B=B, pool=pool)
+    order, lengths = rng.permutation(len(batch.mask)), batch.mask.sum(axis=1)
+    for start in range(0, len(order), B * pool):
+        rows = order[start : start + B * pool]
+        rows = rows[np.argsort(lengths[rows], kind="stable")]
+        for k in rng.permutation(range(0, len(rows), B)):
+            yield batch.rows(rows[k : k + B])
+
+
 def chunks(ids, B, T):
     """One long text as B parallel streams, T steps at a time, so that states can be carried on.
 

@@ -234,15 +234,17 @@ TRANSLATORS = {
 }
 
 
+ROWS = text.TranslationBatch(IDS, IDS, IDS, TRUE, TRUE)
+
+
 def translate(name, state=None, **changed):
-    model, rows = TRANSLATORS[name], text.TranslationBatch(IDS, IDS, IDS, TRUE, TRUE)
-    return model.loss_and_grads(model.init(GENERATOR), rows._replace(**changed), state)
+    model = TRANSLATORS[name]
+    return model.loss_and_grads(model.init(GENERATOR), ROWS._replace(**changed), state)
 
 
 def luong_dot():
     model = Luong(V, 5, D, H, score=DOT)  # keys of 2 H features
-    rows = text.TranslationBatch(IDS, IDS, IDS, TRUE, TRUE)
-    return model.loss_and_grads(model.init(GENERATOR), rows)
+    return model.loss_and_grads(model.init(GENERATOR), ROWS)
 
 
 def begin_to_translate(name, *given):
@@ -831,6 +833,11 @@ MISTAKES = [
     ("probe x", lambda: probe.fit(X, IDS, 3), ["(2, 3, 11)"]),
     ("probe label", lambda: probe.fit(X[0], IDS[0] + 3, 3), [3, 2]),
     ("probe labels", lambda: probe.fit(X[0], IDS[:, 0], 3), ["(2,)", "(3)"]),
+    (
+        "minibatches by length",
+        lambda: next(text.minibatches_by_length(GENERATOR, ROWS, 0)),
+        ["B is 0", 1],
+    ),
     ("translation batch", lambda: text.translation_batch(IDS, IDS[:1]), [2, 1]),
     ("translation of nothing", lambda: text.translation_batch(IDS[:, :0], IDS), [2]),
     ("sgd", lambda: optim.sgd(0.0), ["learning_rate is 0.0"]),
@@ -1051,6 +1058,19 @@ def test_translation_batch():
     assert first.mask.all() and first.own == 0.5
     parts = list(text.minibatches(np.random.default_rng(0), batch, 1))
     assert sorted(part.targets.tolist() for part in parts) == [[[3, 2]], [[4, 5, 6, 2]]]
+
+
+def test_minibatches_by_length():
+    """Every row once, and of less padding than rows as they come."""
+    rng = np.random.default_rng(0)
+    rows = [[3 + k // 9, 3 + k % 9] + [3] * rng.integers(0, 9) for k in range(60)]
+    batch = text.translation_batch(rows, rows)
+    parts = list(text.minibatches_by_length(rng, batch, 7, pool=4))
+    assert sum(len(part.source) for part in parts) == 60
+    found = [row[mask].tolist() for p in parts for row, mask in zip(*p[::3], strict=True)]
+    assert sorted(found) == sorted(rows) and found != rows
+    padding = sum((~part.mask).sum() for part in parts)
+    assert padding < 0.5 * sum((~part.mask).sum() for part in text.minibatches(rng, batch, 7))
 
 
 def test_perplexity_and_bits():
