@@ -22,7 +22,7 @@ from seqlib.phrase_parts import BEFORE_A_VOWEL, linked, pair
 from seqlib.phrase_parts import Pair as Pair
 from seqlib.scratch import checks
 
-LONGEST = 16  # words of either side: one phrase in twenty is longer, and is drawn again
+LONGEST = 12  # words of either side: one phrase in six is longer, and is drawn again
 
 
 def phrase(rng, longest=LONGEST):

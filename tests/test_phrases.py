@@ -319,7 +319,7 @@ def test_the_order_differs(corpus):
     for pair in corpus[0]:
         t, s = np.nonzero(pair.sure)
         crossing.append(((t[:, None] < t) & (s[:, None] > s)).any())
-    assert 0.8 < np.mean(crossing) < 0.84
+    assert 0.78 < np.mean(crossing) < 0.82
 
 
 def test_batch_and_links(corpus):
@@ -379,7 +379,7 @@ def test_alignment_error_rates(corpus):
     }
     rate = {key: metrics.alignment_error_rate(a, sure, possible) for key, a in found.items()}
     assert rate["gold"] == rate["all possible"] == 0
-    assert rate["model 1"] == pytest.approx(0.092, abs=0.01)
-    assert rate["diagonal"] == pytest.approx(0.362, abs=0.01)
-    assert rate["random"] == pytest.approx(0.86, abs=0.02)
+    assert rate["model 1"] == pytest.approx(0.079, abs=0.01)
+    assert rate["diagonal"] == pytest.approx(0.349, abs=0.01)
+    assert rate["random"] == pytest.approx(0.84, abs=0.02)
     assert rate["shifted"] > 0.99 and rate["reversed"] > 0.9
