@@ -28,7 +28,6 @@ CHAPTER = re.compile(r"\d\d_\w+\.ipynb")
 SCOPES = ast.FunctionDef, ast.ClassDef, ast.Module
 MOST = 2  # lines that carry a tag, each way
 PLANNED = [
-    *("03_bptt.ipynb", "04_gradient_flow.ipynb", "05_lstm.ipynb", "06_gru.ipynb"),
     *("07_encoder_decoder.ipynb", "08_attention.ipynb", "09_self_attention.ipynb"),
     "10_transformer.ipynb",
 ]
