@@ -13,6 +13,7 @@ from seqlib.scratch import gru, gru_reset_before, lstm, lstm1997, rnn
 from seqlib.scratch.bahdanau import Bahdanau
 from seqlib.scratch.bidirectional import Bidirectional
 from seqlib.scratch.cho import Cho
+from seqlib.scratch.layer_stack import POST_NORM
 from seqlib.scratch.luong import Luong
 from seqlib.scratch.models import (
     Classifier,
@@ -21,10 +22,12 @@ from seqlib.scratch.models import (
     SeriesRegressor,
     Tagger,
 )
+from seqlib.scratch.positions import ALIBI, ROTARY, learned
 from seqlib.scratch.scores import ADDITIVE, DOT
 from seqlib.scratch.seq2seq import Sutskever
 from seqlib.scratch.skip import SkipRNN
 from seqlib.scratch.stack import Stack
+from seqlib.scratch.transformer import Transformer
 from seqlib.text import Batch, translation_batch
 
 
@@ -96,10 +99,23 @@ TRANSLATORS = {
     "bahdanau": lambda D, H: Bahdanau(7, 6, D, H),
     "bahdanau, stack": lambda D, H: Bahdanau(7, 6, D, H, Stack(lstm, 2), lstm),
 }
+# The same by attention alone
+ATTENTION_ONLY = {
+    "transformer": lambda D, H: Transformer(7, 6, 4 * D, H, 2, 2),
+    "transformer, post-norm": lambda D, H: Transformer(
+        7, 6, 4 * D, H, 2, 2, POST_NORM, learned(20), tied=False
+    ),
+    "transformer, rotary": lambda D, H: Transformer(7, 6, 4 * D, H, 2, 2, positions=ROTARY),
+    "transformer, alibi": lambda D, H: Transformer(
+        7, 6, 4 * D, H, 2, 2, POST_NORM, ALIBI, smoothing=0.1
+    ),
+}
 
 
 def flat(state, name="state"):
-    """The arrays of a state by name, "state.0.1"."""
+    """The arrays of a state by name, "state.0.1"; None has none."""
+    if state is None:
+        return {}
     if not isinstance(state, tuple):
         return {name: state}
     parts = [flat(part, f"{name}.{i}") for i, part in enumerate(state)]
@@ -137,7 +153,7 @@ def model_problem(name, size, seed, mask=None):
 def translator_problem(name, size, seed, padded=True):
     """A translator, its parameters and a batch of B rows of up to S and T symbols, and the rng."""
     (B, S, T, D, H), rng = size, np.random.default_rng(seed)
-    model = TRANSLATORS[name](D, H)
+    model = (TRANSLATORS | ATTENTION_ONLY)[name](D, H)
     params = {key: 0.7 * rng.standard_normal(value.shape) for key, value in model.init(rng).items()}
     lengths = [
         np.append(rng.integers(1, n + 1, B - 1), n) if padded else [n] * B for n in (S, T - 1)

@@ -24,6 +24,7 @@ from cells import (
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from layers import TRANSFORMER, cases, kinks, layer_problem
+from transformer_table import DROPPING, TRANSFORMERS, nearest_kink, transformer_problem
 
 from seqlib import gradcheck, omega, spectra
 from seqlib.scratch import dropout, embedding, feeding, linear, losses, rnn
@@ -342,6 +343,38 @@ def test_translator_that_is_fed_its_own_words(name):
         return model.loss_and_grads(params, batch._replace(own=0, inputs=inputs))[0]
 
     assert_gradients(loss, {"params": params}, {"params": grads})
+
+
+@pytest.mark.parametrize(
+    ("name", "rate"),
+    [*((name, 0.0) for name in TRANSFORMERS), *((name, 0.3) for name in DROPPING)],
+)
+@settings(drawn, max_examples=2)
+@given(size=sizes, seed=seeds)
+def test_transformer(name, rate, size, seed):
+    """Each array of parameters along two random directions: its entries are many.
+
+    A relu's bend is further than a step; where a gradient is nearly 0, as that of the keys' bias
+    is, what a difference shows is its rounding.
+    """
+    rng, model, params, batch = transformer_problem(name, size, seed, rate=rate)
+
+    def run(key=None, change=0.0):
+        changed = {**params, **({key: params[key] + change} if key else {})}
+        return model.loss_and_grads(changed, batch, rng=np.random.default_rng(seed))[:2]
+
+    assume(nearest_kink(run) > 2e-4)
+    _, grads = run()
+    assert grads.keys() == params.keys()
+    for key, gradient in grads.items():
+        assert gradient.shape == params[key].shape
+        for _ in range(2):
+            direction = normal(rng, *gradient.shape)
+            direction *= 1e-5 / np.linalg.norm(direction)
+            numeric = run(key, direction)[0] - run(key, -direction)[0]
+            assert abs(numeric - 2 * np.vdot(gradient, direction)) <= 1e-11 * (
+                1e-3 + np.linalg.norm(gradient)
+            ), key
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -50,11 +50,15 @@ from seqlib.scratch import (
     params,
     pooling,
     positional,
+    positions,
     rnn,
 )
+from seqlib.scratch import tied as tied_ends
 from seqlib.scratch.bahdanau import Bahdanau
 from seqlib.scratch.bidirectional import Bidirectional
 from seqlib.scratch.cho import Cho
+from seqlib.scratch.decoder_only import TransformerLanguageModel
+from seqlib.scratch.encoder_only import TransformerClassifier, TransformerTagger
 from seqlib.scratch.luong import Luong
 from seqlib.scratch.models import (
     Classifier,
@@ -68,6 +72,7 @@ from seqlib.scratch.seq2seq import Sutskever
 from seqlib.scratch.skip import SkipRNN
 from seqlib.scratch.stack import Stack
 from seqlib.scratch.state import map_state, split_state
+from seqlib.scratch.transformer import Transformer
 from seqlib.text import Batch
 from seqlib.train import train
 
@@ -231,7 +236,22 @@ TRANSLATORS = {
     "cho": Cho(V, 5, D, H),
     "luong": Luong(V, 5, D, H),
     "bahdanau": Bahdanau(V, 5, D, H),
+    "transformer": Transformer(V, 5, 12, H, heads=4, layers=1),
 }
+WRITER = TransformerLanguageModel(V, 12, H, heads=4, layers=1, positions=positions.learned(5))
+TAGGING = TransformerTagger(V, 12, H, heads=4, layers=1, tags=5)
+CLASSIFYING = TransformerClassifier(V, 12, H, heads=4, layers=1, classes=5)
+
+
+def attend_only(model, inputs=IDS, targets=IDS, mask=None, state=None, rng=None, **choices):
+    """The loss of a Transformer with other choices than it was made for."""
+    params, rows = model.init(np.random.default_rng(0)), Batch(inputs, targets, mask)
+    return model._replace(**choices).loss_and_grads(params, rows, state, rng)
+
+
+def step_on(model, ids, *source):
+    params = model.init(np.random.default_rng(0))
+    return model.step(params, ids, model.start(params, *source))
 
 
 ROWS = text.TranslationBatch(IDS, IDS, IDS, TRUE, TRUE)
@@ -859,7 +879,64 @@ MISTAKES = [
 TRANSLATIONS = [row for name in TRANSLATORS for row in wrong_translations(name)] + [
     ("luong dot", lambda: luong_dot(), [26, 13]),
 ]
-EVERY_MISTAKE = [*TRANSLATIONS, *MISTAKES, *LAYERS, *ATTENTION, *INSTRUMENTS, *RECURRENT, *GATED]
+WHOLE = TRANSLATORS["transformer"]
+TRANSFORMERS = [
+    ("transformer heads", lambda: WHOLE._replace(heads=5).init(GENERATOR), [12, 5]),
+    ("transformer no heads", lambda: WHOLE._replace(heads=0).init(GENERATOR), ["heads", 0]),
+    ("transformer layers", lambda: WHOLE._replace(layers=0).init(GENERATOR), ["layers", 0]),
+    ("transformer sources", lambda: WHOLE._replace(V_source=0).init(GENERATOR), ["V is 0"]),
+    ("transformer step id", lambda: step_on(WHOLE, IDS[:, 0] + 5, IDS), [5, 4]),
+    ("transformer step rows", lambda: step_on(WHOLE, np.zeros(7, int), IDS), ["(7,)", "(2)"]),
+    ("writer state", lambda: attend_only(WRITER, state=IDS), ["None"]),
+    ("writer id", lambda: attend_only(WRITER, IDS + 17), [17, 16]),
+    ("writer target", lambda: attend_only(WRITER, targets=IDS + 17), [17, 16]),
+    ("writer mask", lambda: attend_only(WRITER, mask=TRUE.T), ["(3, 2)", "(2, 3)"]),
+    ("writer mask dtype", lambda: attend_only(WRITER, mask=IDS), ["int64", "bool"]),
+    ("writer axes", lambda: attend_only(WRITER, IDS[0], IDS[0]), ["(3,)", "(any, any)"]),
+    ("writer no steps", lambda: attend_only(WRITER, IDS[:, :0], IDS[:, :0]), ["T is 0", 1]),
+    (
+        "writer places",
+        lambda: attend_only(WRITER, np.zeros((B, 6), int), np.zeros((B, 6), int)),
+        [6, 5],
+    ),
+    ("writer smoothing", lambda: attend_only(WRITER, smoothing=1.5), [1.5, 1]),
+    ("writer rate", lambda: attend_only(WRITER, rate=1.5, rng=GENERATOR), [1.5, 1]),
+    ("writer source", lambda: WRITER.start({}, IDS[0]), ["(3,)", "(any, any)"]),
+    ("writer source id", lambda: WRITER.start({}, IDS + 17), [17, 16]),
+    ("writer step", lambda: step_on(WRITER, np.zeros(7, int), IDS), ["(7,)", "(2)"]),
+    (
+        "writer rotary",
+        lambda: attend_only(WRITER, positions=positions.ROTARY, heads=12),
+        ["1 features", "pairs"],
+    ),
+    (
+        "writer sinusoidal",
+        lambda: attend_only(
+            WRITER._replace(D=7, heads=1, positions=positions.SINUSOIDAL),
+        ),
+        ["7 features", "pairs"],
+    ),
+    ("tagger state", lambda: attend_only(TAGGING, state=IDS), ["None"]),
+    ("tagger target", lambda: attend_only(TAGGING, targets=IDS + 5), [5, 4]),
+    ("tagger mask", lambda: attend_only(TAGGING, mask=TRUE.T), ["(3, 2)", "(2, 3)"]),
+    ("classifier state", lambda: attend_only(CLASSIFYING, state=IDS), ["None"]),
+    ("classifier targets", lambda: attend_only(CLASSIFYING), ["(2, 3)", "(2)"]),
+    (
+        "classifier empty row",
+        lambda: attend_only(CLASSIFYING, targets=IDS[:, 0], mask=TRUE & [[True], [False]]),
+        ["row 1", 0, 1],
+    ),
+]
+EVERY_MISTAKE = [
+    *TRANSFORMERS,
+    *TRANSLATIONS,
+    *MISTAKES,
+    *LAYERS,
+    *ATTENTION,
+    *INSTRUMENTS,
+    *RECURRENT,
+    *GATED,
+]
 
 
 def holds(message, part):
@@ -1195,6 +1272,48 @@ def test_layers_of_a_transformer_start_as_they_should():
         np.testing.assert_allclose(y.var(axis=-1), 1, rtol=1e-3)
     bound = np.abs(multihead.init(np.random.default_rng(0), 50, 40)["W_k"]).max()
     assert 0.98 < bound / np.sqrt(6 / 90) <= 1
+
+
+def test_a_transformer_starts_with_features_of_variance_1():
+    """What the embedding gives, and the logits of a tied read-out of features like these."""
+    for tied in (True, False):
+        model = TransformerLanguageModel(500, 64, 64, 4, 1, tied=tied)
+        weights = model.init(np.random.default_rng(0))
+        x, _ = tied_ends.embed_forward(weights, "embedding", np.arange(500)[None])
+        assert 0.95 < x.var() < 1.05
+        y = np.random.default_rng(1).standard_normal((50, 64))
+        logits, _ = tied_ends.readout_forward(weights, "embedding", y)
+        assert (0.9 if tied else 0.25) < logits.var() < (1.1 if tied else 0.4)
+        assert ("readout.W" in weights) != tied
+
+
+def test_tied_tables_add_their_gradients():
+    """One table used twice: its gradient is the sum of those of two tables that are equal."""
+    one = Transformer(V, 5, 12, H, 4, 1)
+    two, weights = one._replace(tied=False), one.init(np.random.default_rng(0))
+    twice = {**weights, "readout.W": weights["target.W"]}
+    rows = text.TranslationBatch(IDS, IDS + 1, IDS + 2, TRUE, TRUE)
+    loss, grads, _ = one.loss_and_grads(weights, rows)
+    other, apart, _ = two.loss_and_grads(twice, rows)
+    assert loss == other
+    assert np.abs(apart["target.W"]).max() > 1e-3 < np.abs(apart["readout.W"]).max()
+    apart["target.W"] = apart["target.W"] + apart.pop("readout.W")
+    assert apart.keys() == grads.keys()
+    for key, gradient in grads.items():
+        np.testing.assert_allclose(gradient, apart[key], rtol=1e-12, atol=1e-15)
+
+
+def test_a_transformer_learns_to_turn_rows_around():
+    """Three symbols backwards, in 150 updates: what its positions and its attention are for."""
+    rng = np.random.default_rng(0)
+    model = Transformer(8, 8, 32, 64, 4, 1, smoothing=0.1)
+    batches = [tasks.reversal(rng, 32, 3, K=5) for _ in range(150)]
+    *_, last = train(model, model.init(rng), batches, optim.adam(5e-3), clip=1.0)
+    rows = tasks.reversal(rng, 100, 3, K=5)
+    state = model.start(last.params, rows.source, rows.source_mask)
+    first = rows.inputs[:, 0]
+    found = decode.greedy(model, last.params, first, state, max_length=rows.mask.shape[1], end=2)
+    assert metrics.exact_match(found.ids, rows.targets, rows.mask) > 0.95
 
 
 def test_dropout_by_count():

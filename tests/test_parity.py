@@ -18,11 +18,15 @@ from cells import (
 )
 from layers import CASES, KINDS, LAYERS, layer_problem
 from torch import nn
+from transformer_table import MOST, READ, TRANSFORMERS, WRITTEN, logits_of, transformer_problem
 
 from seqlib import optim
+from seqlib.pytorch import layer_stack as torch_stack
 from seqlib.pytorch import models as torch_models
 from seqlib.pytorch import multiplicative as torch_multiplicative
 from seqlib.pytorch import positional as torch_positional
+from seqlib.pytorch import positions as torch_positions
+from seqlib.pytorch import transformer as torch_transformer
 from seqlib.pytorch.additive import Additive
 from seqlib.pytorch.attention import attention as torch_attention
 from seqlib.pytorch.attentive import Bahdanau, Dot, Luong
@@ -49,6 +53,7 @@ from seqlib.scratch import (
     encoder_layer,
     feed_forward,
     gru,
+    layer_stack,
     linear,
     losses,
     lstm,
@@ -58,6 +63,9 @@ from seqlib.scratch import (
     positional,
     rnn,
 )
+from seqlib.scratch.params import sub
+from seqlib.scratch.positions import NO_POSITIONS
+from seqlib.scratch.transformer import Transformer
 
 B, T, D, H = 3, 5, 4, 6
 TOLERANCE = {np.float64: 1e-10, np.float32: 1e-4}
@@ -654,6 +662,139 @@ def test_transformer_layers_are_torchs(part, norm_first, padded, dtype):
             *inputs.values(),
             tgt_mask=forbidden,
             tgt_key_padding_mask=torch.from_numpy(~real) if padded else None,
+            memory_key_padding_mask=torch.from_numpy(~seen) if padded else None,
+        )
+        found = {"y": y, "dx": dx, "dsource": dsource}
+    expected.backward(torch.from_numpy(dy))
+    gradients = dict(theirs.named_parameters())
+    assert names.keys() == gradients.keys()
+    found |= {key: np.concatenate([grads[k] for k in parts]) for key, parts in names.items()}
+    inputs = {key: a.grad for key, a in inputs.items()}
+    assert_same(found, {"y": expected, **inputs, **{k: a.grad for k, a in gradients.items()}})
+
+
+# Whole Transformers
+
+POSITION_MIRRORS = {
+    "none": torch_positions.NoPositions,
+    "sinusoidal": torch_positions.Sinusoidal,
+    "learned": partial(torch_positions.Learned, most=MOST),
+    "rotary": torch_positions.Rotary,
+    "alibi": torch_positions.Alibi,
+}
+
+
+def mirror_of(model, dtype=torch.float64):
+    """A Transformer's mirror, its parameters drawn by itself."""
+    choices = {
+        "norms": torch_stack.PRE_NORM if model.norms.last else torch_stack.POST_NORM,
+        "positions": POSITION_MIRRORS[model.positions.name],
+    }
+    names = {"tags": "answers", "classes": "answers"}  # all others go by the same name
+    same = ("V", "V_source", "V_target", "D", "H", "heads", "layers", "tied", *names)
+    sizes = {names.get(key, key): getattr(model, key) for key in same if key in model._fields}
+    return getattr(torch_transformer, type(model).__name__)(**sizes, **choices, dtype=dtype)
+
+
+@dtypes
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_a_transformer_is_its_mirror(name, padded, dtype):
+    """The logits of the real places, the loss and its gradients."""
+    _, model, params, batch = transformer_problem(name, (3, 4, 5, 2), 3, padded)
+    params = {key: a.astype(dtype) for key, a in params.items()}
+    loss, grads, _ = model.loss_and_grads(params, batch)
+    logits = logits_of(model, params, batch)
+
+    weights = {key: torch.from_numpy(a) for key, a in params.items()}
+    mirror = mirror_of(model, weights["readout.b"].dtype)
+    mirror.load_state_dict(weights)
+    given = [batch.inputs, batch.mask]
+    if hasattr(batch, "source"):
+        given = [batch.source, batch.inputs, batch.source_mask, batch.mask]
+    expected = mirror(*map(torch.from_numpy, given))
+    real = batch.mask if batch.targets.ndim == 2 else np.ones(len(logits), bool)
+    theirs = nn.functional.cross_entropy(
+        expected[torch.from_numpy(real)],
+        torch.from_numpy(batch.targets[real]),
+        label_smoothing=model.smoothing,
+    )
+    theirs.backward()
+    gradients = {key: a.grad for key, a in mirror.named_parameters()}
+    assert_same({"loss": np.array(loss, dtype), **grads}, {"loss": theirs, **gradients})
+    assert_same({"logits": logits[real]}, {"logits": expected[torch.from_numpy(real)]})
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_the_mirror_of_a_transformer_is_drawn_alike(name):
+    """The same keys and shapes; the entries of each array are as large."""
+    model = TRANSFORMERS[name](16, 24, 2)
+    torch.manual_seed(0)
+    ours, theirs = model.init(np.random.default_rng(0)), mirror_of(model).state_dict()
+    assert ours.keys() == theirs.keys()
+    for key, a in ours.items():
+        b = theirs[key].numpy()
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        if a.size > 50 or not a.any():
+            np.testing.assert_allclose(np.sqrt((a**2).mean()), np.sqrt((b**2).mean()), rtol=0.25)
+
+
+@dtypes
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("norms", [layer_stack.PRE_NORM, layer_stack.POST_NORM])
+@pytest.mark.parametrize("part", [encoder_layer, decoder_layer])
+def test_the_stacks_of_a_transformer_are_torchs(part, norms, padded, dtype):
+    """nn.TransformerEncoder and nn.TransformerDecoder; behind pre-norm layers they take a norm."""
+    (B, T, S, D, H, L), rng = (3, 4, 5, 6, 7, 3), np.random.default_rng(4)
+    model = Transformer(READ, WRITTEN, D, H, 2, L, norms, NO_POSITIONS)
+    params = {
+        key: (0.5 * rng.standard_normal(a.shape)).astype(dtype)
+        for key, a in layer_stack.init(model, part, rng).items()
+    }
+    x, source, dy = draw(dtype, (B, T, D), (B, S, D), (B, T, D))
+    real, seen = (np.arange(n) < np.array([[2], [n], [3]]) for n in (T, S))
+    torch_dtype = torch.tensor(x).dtype
+    encodes = part is encoder_layer
+    one = nn.TransformerEncoderLayer if encodes else nn.TransformerDecoderLayer
+    many = nn.TransformerEncoder if encodes else nn.TransformerDecoder
+    layer = one(D, 2, H, 0, batch_first=True, norm_first=norms.last, dtype=torch_dtype)
+    last = nn.LayerNorm(D, dtype=torch_dtype) if norms.last else None
+    theirs = many(layer, L, last, **({"enable_nested_tensor": False} if encodes else {}))
+    names = {
+        f"layers.{i}.{key}": [f"{i}.{k}" for k in parts]
+        for i in range(L)
+        for key, parts in torch_names(sub(params, str(i))).items()
+    }
+    if norms.last:
+        names |= {"norm.weight": ["norm.gain"], "norm.bias": ["norm.bias"]}
+    theirs.load_state_dict(
+        {
+            key: torch.from_numpy(np.concatenate([params[k] for k in parts], axis=0))
+            for key, parts in names.items()
+        }
+    )
+    inputs = {"dx": leaf(x)}
+    hidden = torch.from_numpy(~real) if padded else None
+    if encodes:
+        mask = attention.padding_mask(real) if padded else None
+        y, cache = layer_stack.encoder_forward(model, params, x, mask)
+        dx, grads = layer_stack.encoder_backward(model, dy, cache)
+        expected = theirs(inputs["dx"], src_key_padding_mask=hidden)
+        found = {"y": y, "dx": dx}
+    else:
+        causal = attention.causal_mask(T)
+        masks = (
+            (attention.padding_mask(real) & causal, attention.padding_mask(seen))
+            if padded
+            else (None, None)
+        )
+        y, cache = layer_stack.decoder_forward(model, params, x, source, *masks)
+        dx, dsource, grads = layer_stack.decoder_backward(model, dy, cache)
+        inputs["dsource"] = leaf(source)
+        expected = theirs(
+            *inputs.values(),
+            tgt_mask=torch.from_numpy(~causal),
+            tgt_key_padding_mask=hidden,
             memory_key_padding_mask=torch.from_numpy(~seen) if padded else None,
         )
         found = {"y": y, "dx": dx, "dsource": dsource}

@@ -8,6 +8,7 @@ from itertools import islice, product
 import numpy as np
 import pytest
 from cells import (
+    ATTENTION_ONLY,
     CELLS,
     GATES,
     MODELS,
@@ -23,6 +24,7 @@ from cells import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from layers import KINDS, TRANSFORMER, cases, layer_problem
+from transformer_table import ANSWERERS, TRANSFORMERS, WRITERS, logits_of, transformer_problem
 
 from seqlib import (
     decode,
@@ -59,6 +61,7 @@ from seqlib.scratch import (
     online_attention,
     ops,
     positional,
+    positions,
     rnn,
 )
 from seqlib.scratch.models import LanguageModel, WindowModel
@@ -1480,9 +1483,121 @@ def test_half_life(f):
     same(spectra.half_life(np.array([0.0, 0.5, 1.0])), np.array([0, 1, np.inf]))
 
 
+# Transformers
+
+transformers = pytest.mark.parametrize("name", TRANSFORMERS)
+LARGE = 3, 4, 5, 2  # B, T, S and a quarter of D
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@few
+@given(size=layer_sizes, seed=seeds)
+def test_a_writer_sees_nothing_of_what_follows(name, size, seed):
+    """To the last bit; and start and step give the logits of all steps at once."""
+    rng, model, params, batch = transformer_problem(name, size, seed, padded=False)
+    ids, t = batch.inputs, rng.integers(batch.inputs.shape[1])
+    logits = model.logits(params, ids)
+    changed = ids.copy()
+    changed[:, t:] = (changed[:, t:] + 1) % 6
+    other = model.logits(params, changed)
+    same(other[:, :t], logits[:, :t])
+    assert (other[:, t] != logits[:, t]).any()
+    state = model.start(params, ids[:, :t])
+    for s in range(t, ids.shape[1]):
+        found, state = model.step(params, ids[:, s], state)
+        close(found, logits[:, s])
+    same(state, ids)
+    weights = model.weights(params, ids)
+    assert not weights[..., ~attention.causal_mask(ids.shape[1])].any()
+
+
+@pytest.mark.parametrize("name", [*WRITERS, *ANSWERERS])
+@few
+@given(size=layer_sizes, seed=seeds)
+def test_padding_of_a_transformer(name, size, seed):
+    """Ids behind the end of a row change no bit of the loss; the rows alone add up to it."""
+    _, model, params, batch = transformer_problem(name, size, seed)
+    loss, grads, _ = model.loss_and_grads(params, batch)
+    behind = np.where(batch.mask, batch.inputs, (batch.inputs + 1) % 6)
+    other, more, _ = model.loss_and_grads(params, batch._replace(inputs=behind))
+    assert other == loss
+    all_close(more, grads)  # the embedding's product adds in another order
+    logits, lengths = logits_of(model, params, batch), batch.mask.sum(axis=1)
+    shares = np.full(len(logits), 1 / len(logits)) if logits.ndim == 2 else lengths / lengths.sum()
+    total = 0
+    for b, (n, share) in enumerate(zip(lengths, shares, strict=True)):
+        targets = batch.targets[b : b + 1] if logits.ndim == 2 else batch.targets[b : b + 1, :n]
+        row = text.Batch(batch.inputs[b : b + 1, :n], targets)
+        total += share * model.loss_and_grads(params, row)[0]
+        alone = logits_of(model, params, row)[0]
+        close(alone, logits[b] if logits.ndim == 2 else logits[b, :n])
+    close(total, loss)
+
+
+@transformers
+def test_transformers_change_no_input(name):
+    _, model, params, batch = frozen(transformer_problem(name, LARGE, 0, rate=0.2))
+    for rng in (None, np.random.default_rng(0)):
+        model.loss_and_grads(params, batch, rng=rng)
+    if hasattr(model, "start"):
+        given = (batch.source, batch.source_mask) if hasattr(batch, "source") else (batch.inputs,)
+        state = frozen(model.start(params, *given))
+        _, state = model.step(params, batch.inputs[:, 0], state)
+        decode.beam_search(model, params, batch.inputs[:, 0], frozen(state), width=2, max_length=2)
+
+
+@transformers
+def test_what_a_transformer_returns_is_the_callers(name):
+    """Writing to gradients and logits changes neither the parameters nor what comes next."""
+    _, model, params, batch = transformer_problem(name, LARGE, 1)
+    before = {key: a.copy() for key, a in params.items()}
+    loss, grads, _ = model.loss_and_grads(params, batch)
+    logits = logits_of(model, params, batch)
+    for a in (*grads.values(), logits):
+        a += 1
+    all_same(before, params)
+    assert model.loss_and_grads(params, batch)[0] == loss
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@transformers
+def test_one_dtype_in_a_transformer(name, dtype):
+    _, model, _, batch = transformer_problem(name, LARGE, 2, rate=0.2)
+    params = model.init(np.random.default_rng(0), dtype)
+    for rng in (None, np.random.default_rng(0)):
+        _, grads, _ = model.loss_and_grads(params, batch, rng=rng)
+        assert {a.dtype for a in (*params.values(), *grads.values())} == {np.dtype(dtype)}
+    assert logits_of(model, params, batch).dtype == dtype
+
+
+@few
+@given(size=layer_sizes, seed=seeds)
+def test_without_positions_a_transformer_sees_no_order(size, seed):
+    """Of what it reads: a row in another order is translated to the same; with positions, not."""
+    rng, model, params, batch = transformer_problem(
+        "translator, pre-norm, none", size, seed, padded=False
+    )
+    order = rng.permutation(batch.source.shape[1])
+    other = batch._replace(source=batch.source[:, order])
+    close(model.logits(params, other), model.logits(params, batch))
+    if (other.source != batch.source).any():
+        with_sines = model._replace(positions=positions.SINUSOIDAL)
+        found = [with_sines.logits(params, rows) for rows in (other, batch)]
+        assert (found[0] != found[1]).any()
+
+
+def test_weights_of_cross_attention():
+    _, model, params, batch = transformer_problem("translator, pre-norm, alibi", LARGE, 3)
+    weights = model.weights(params, batch)
+    assert weights.shape == (3, 2, 2, 4, 5)  # B, L, N, T, S
+    close(weights.sum(axis=-1), np.ones(weights.shape[:-1]))
+    padding = np.broadcast_to(~batch.source_mask[:, None, None, None], weights.shape)
+    assert padding.any() and not weights[padding].any()
+
+
 # Translators
 
-translators = pytest.mark.parametrize("name", TRANSLATORS)
+translators = pytest.mark.parametrize("name", [*TRANSLATORS, *ATTENTION_ONLY])
 TRANSLATED = 4, 5, 6, 3, 4  # B, S, T, D, H
 
 
@@ -1613,8 +1728,7 @@ def test_beam_search_of_a_translator(name, end):
 @translators
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_one_dtype_in_a_translator(name, dtype):
-    model = TRANSLATORS[name](3, 4)
-    _, _, _, batch = translator_problem(name, TRANSLATED, 9)
+    _, model, _, batch = translator_problem(name, TRANSLATED, 9)
     params = model.init(np.random.default_rng(0), dtype)
     _, grads, state = model.loss_and_grads(params, batch)
     arrays = {**params, **{f"d{key}": a for key, a in grads.items()}, **flat(state)}
@@ -1622,7 +1736,7 @@ def test_one_dtype_in_a_translator(name, dtype):
     state = model.start(params, batch.source, batch.source_mask)
     logits, state = model.step(params, batch.inputs[:, 0], state)
     kinds = {a.dtype for a in (logits, *flat(state).values())}
-    assert kinds <= {np.dtype(dtype), np.dtype(bool)}
+    assert kinds <= {np.dtype(dtype), np.dtype(bool), np.dtype(np.int64)}  # ids in a prefix
 
 
 # Seeds
@@ -1634,6 +1748,7 @@ GENERATORS = {
     },
     **{f"model: {name}": make(3, 4).init for name, (make, _, _) in MODELS.items()},
     **{f"translator: {name}": make(3, 4).init for name, make in TRANSLATORS.items()},
+    **{f"transformer: {name}": make(8, 5, 2).init for name, make in TRANSFORMERS.items()},
     "own words": lambda rng: own_words(rng),
     "dropout": lambda rng: dropout.forward(np.ones(50), 0.5, rng),
     "multihead": lambda rng: multihead.init(rng, 4),
