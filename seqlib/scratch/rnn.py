@@ -111,7 +111,7 @@ def backward(dh, dh_T, cache):
         else:
             da[t] *= mask[t]
             dh_next = np.where(mask[t], da[t] @ W_hh, dh_next)  # (rnn-a) (carry)
-    steps = da.reshape(T * B, H)  # the weights are shared: gradients sum over all steps
+    steps = da.reshape(T * B, H)  # the weights are shared: sum over steps
     grads = {
         "W_xh": steps.T @ x.reshape(T * B, D),
         "W_hh": steps.T @ h[:-1].reshape(T * B, H),
