@@ -268,7 +268,7 @@ def _logarithmic(ax, which):
     """A logarithmic axis; over three powers of ten or less its ticks are plain numbers."""
     ax.set(**{f"{which}scale": "log"})
     low, high = getattr(ax, f"get_{which}lim")()
-    if low >= 1 and high / low <= 1000:
+    if low > 0.5 and high / low <= 1000:  # so 1 itself, with the margin below it, counts
         axis = getattr(ax, f"{which}axis")
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
