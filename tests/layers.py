@@ -168,28 +168,32 @@ def rotary_attention(rng, size, kind):
 
 
 def encoder(forward, backward):
+    """With a bias come rotary positions too."""
+
     def drawn(rng, size, kind):
         B, T, H, half = size
-        D = 2 * min(half, 3)  # a difference for each parameter takes its time
+        D = 4 if kind == "bias" else 2 * min(half, 3)  # a difference for each parameter takes time
         params = parameters(rng, encoder_layer.init(rng, D, H))
         options = {"heads": 2, **drawn_mask(rng, kind, B, 2, T, T)}
+        if kind == "bias":
+            options["angles"] = positional.rotary_angles(T, 2)
         return Problem(params, {"x": normal(rng, B, T, D)}, options, forward, backward)
 
     return drawn
 
 
 def decoder(forward, backward):
-    """The mask of the kind is that of the source; no mask is given to self-attention."""
+    """The mask of the kind is that of the source; self-attention has none, but bias and angles."""
 
     def drawn(rng, size, kind):
         B, T, S, half = size
-        D, source = 2 * min(half, 3), half + 2
+        D, source = 4 if kind == "bias" else 2 * min(half, 3), half + 2
         params = parameters(rng, decoder_layer.init(rng, D, S + 1, source))
         inputs = {"x": normal(rng, B, T, D), "source": normal(rng, B, S, source)}
         found = drawn_mask(rng, kind, B, 2, T, S)
         options = {"heads": 2, **({"source_mask": found["mask"]} if found else {})}
         if kind == "bias":
-            options["bias"] = normal(rng, 2, T, T)
+            options |= {"bias": normal(rng, 2, T, T), "angles": positional.rotary_angles(T, 2)}
         return Problem(params, inputs, options, forward, backward)
 
     return drawn
