@@ -919,6 +919,11 @@ TRANSFORMERS = [
     ("tagger state", lambda: attend_only(TAGGING, state=IDS), ["None"]),
     ("tagger target", lambda: attend_only(TAGGING, targets=IDS + 5), [5, 4]),
     ("tagger mask", lambda: attend_only(TAGGING, mask=TRUE.T), ["(3, 2)", "(2, 3)"]),
+    (
+        "tagger mask of logits",
+        lambda: TAGGING.logits(TAGGING.init(GENERATOR), IDS, TRUE.T),
+        ["(3, 2)", "(2, 3)"],
+    ),
     ("classifier state", lambda: attend_only(CLASSIFYING, state=IDS), ["None"]),
     ("classifier targets", lambda: attend_only(CLASSIFYING), ["(2, 3)", "(2)"]),
     (

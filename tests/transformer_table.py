@@ -71,7 +71,6 @@ def transformer_problem(name, size, seed, padded=True, layers=2, **choices):
 
     size    B, T, S and half: D is 4 half, at most 8; S steps to read, T to write
     padded  whether rows end before the batch does
-
     """
     (B, T, S, half), rng = size, np.random.default_rng(seed)
     model = TRANSFORMERS[name](4 * min(half, 2), half + 3, layers)._replace(**choices)

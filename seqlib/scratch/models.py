@@ -16,12 +16,15 @@ import numpy as np
 from seqlib.scratch import checks, embedding, linear, losses, rnn
 from seqlib.scratch.bahdanau import Bahdanau
 from seqlib.scratch.cho import Cho
+from seqlib.scratch.decoder_only import TransformerLanguageModel
+from seqlib.scratch.encoder_only import TransformerClassifier, TransformerTagger
 from seqlib.scratch.labelling import Classifier, Tagger
 from seqlib.scratch.luong import Luong
 from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.recurrent import run
 from seqlib.scratch.seq2seq import Sutskever
 from seqlib.scratch.series import SeriesClassifier, SeriesRegressor
+from seqlib.scratch.transformer import Transformer
 
 __all__ = [
     "Bahdanau",
@@ -33,6 +36,10 @@ __all__ = [
     "SeriesRegressor",
     "Sutskever",
     "Tagger",
+    "Transformer",
+    "TransformerClassifier",
+    "TransformerLanguageModel",
+    "TransformerTagger",
     "WindowModel",
 ]
 
