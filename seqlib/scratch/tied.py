@@ -3,8 +3,8 @@
     (scaled-embedding)   x_t = sqrt(D) W^T u_t       u_t one-hot: the row of W that the id names
     (tied-readout)       logits_t = W y_t + b        not tied, with another table in place of W
 
-The entries of W are drawn with variance 1 / D: the features of x_t then have variance 1, as large
-as positions and norms make theirs, and so has a logit where the features of y_t have.
+The entries of W are drawn with variance 1 / D: the features of x_t then have variance 1, about as
+large as those of positions and of norms, and a logit has it where the features of y_t do.
 Sources: Press and Wolf, Using the output embedding to improve language models, 2017; Vaswani et
 al., Attention is all you need, 2017, section 3.4, where one table serves both languages too.
 Formulas: chapters/10_transformer.ipynb.
