@@ -48,7 +48,7 @@ def lstm1997_cell(ax):
 
 
 def lstm_backward(ax):
-    """The step of `lstm_cell` backward: dc_t is a sum of two, and dc_{t-1} is f_t times dc_t.
+    """The step of `lstm_cell` backward: each product is what its arrow adds to a sum.
 
     db is what this step adds to the gradient of b. Returns ax. Wants about (6.4, 3.8) inches.
     """
@@ -77,8 +77,8 @@ def lstm_backward(ax):
     gradient(ax, (SUM, BUS), (SUM, GATES), gaps=(SIGN, 0.38))
     _operations(ax, "figo", r"^\top")
     for place, words in (
-        ((2.4, C - 0.42), r"$dc_{t-1} = f_t \odot dc_t$"),
-        ((1.65, BUS - 0.95), "$dh_{t-1} =$\n$W_h^\\top da_t$"),
+        ((2.4, C - 0.42), r"$f_t \odot dc_t$"),
+        ((1.65, BUS - 0.95), r"$W_h^\top da_t$"),
         ((11.6, C + 0.4), r"$f_{t+1} \odot dc_{t+1}$"),
         ((11.55, 4.1), r"$o_t \odot \mathrm{tanh}'(c_t) \odot dh_t$"),
         ((12.3, MIDDLE + 0.4), r"$W_h^\top da_{t+1}$"),

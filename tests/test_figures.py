@@ -405,7 +405,7 @@ DIAGRAMS = {  # name: the drawing, its height at 6.4 inches, names that stand in
     "lstm_backward": (
         diagrams.lstm_backward, 3.8,
         [*(f"$da_{k}$" for k in "ifgo"), *(f"$d{k}_t$" for k in "ifgochx"),
-         r"$dc_{t-1} = f_t \odot dc_t$"],
+         r"$f_t \odot dc_t$", r"$W_h^\top da_t$"],
     ),
     "gru_cell": (
         diagrams.gru_cell, 3.6,
