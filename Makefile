@@ -11,7 +11,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/installed
 
-.PHONY: book test lint notebooks bench lab clean
+.PHONY: book test lint notebooks exercises bench lab clean
 
 book: $(READY)
 	@$(RUN) book/build.py
@@ -25,6 +25,10 @@ lint: $(READY)
 # Execute every chapter and store its text outputs: make notebooks CHAPTERS=chapters/02_rnn.ipynb for one.
 notebooks: $(READY)
 	@$(RUN) book/notebooks.py $(CHAPTERS)
+
+# Write the students' notebooks from the solutions.
+exercises: $(READY)
+	@$(RUN) -m seqlib.grading build
 
 bench: $(READY)
 	@set -e; for script in benchmarks/*.py; do echo "$$script"; $(RUN) $$script; done

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
-from notebooks import ONE_THREAD, ROOT, chapters, run_all
+from notebooks import ONE_THREAD, ROOT, notebooks, run_all
 
 BUILD = ROOT / "_build"
 FIRST_PAGE = BUILD / "html" / "index.html"
@@ -85,14 +85,15 @@ def fetch_assets():
             )
 
 
-def execute_chapters():
+def execute_notebooks():
     """Execute what the cache does not hold; returns whether every chapter succeeded.
 
     jupyter-cache knows a chapter by its code cells alone. What they import or load is our key:
     when it changes, the cache is emptied.
     """
     records = sorted((ROOT / "benchmarks").glob("*.json"))
-    key = digest([*files(ROOT / "seqlib"), *records, ROOT / "requirements.txt"])
+    checks = sorted((ROOT / "exercises").glob("*/checks.py"))
+    key = digest([*files(ROOT / "seqlib"), *checks, *records, ROOT / "requirements.txt"])
     if stored(CACHE_KEY) != key:
         shutil.rmtree(CACHE, ignore_errors=True)
         BUILD.mkdir(exist_ok=True)
@@ -106,10 +107,10 @@ def execute_chapters():
             return True
         return False
 
-    stale = [path for path in chapters() if is_stale(path)]
+    stale = [path for path in notebooks() if is_stale(path)]
     if not stale:
         return True
-    with part(f"{len(stale)} of {len(chapters())} chapters"):
+    with part(f"{len(stale)} of {len(notebooks())} notebooks"):
         succeeded = True
         for done in run_all(stale):
             if done.error:
@@ -141,7 +142,7 @@ def main():
     key = digest(files(ROOT)) + stored(ASSETS_KEY)
     if stored(BUILD_KEY) != key or not FIRST_PAGE.exists():
         BUILD_KEY.unlink(missing_ok=True)
-        if not execute_chapters():
+        if not execute_notebooks():
             print("The book was not built: a chapter failed (see above).", flush=True)
             return 1
         status = build_pages()

@@ -1,6 +1,6 @@
-"""Execute chapters and store them with their text outputs and CPU seconds.
+"""Execute chapters and solutions, and store them with their text outputs and CPU seconds.
 
-    python book/notebooks.py                           all chapters
+    python book/notebooks.py                           all of them
     python book/notebooks.py chapters/02_rnn.ipynb     one of them
 
 Pictures, widgets and HTML are not stored: `make book` makes them again.
@@ -41,9 +41,10 @@ class Run(NamedTuple):
     error: str | None
 
 
-def chapters():
-    """Paths of all chapters, in order."""
-    return sorted((ROOT / "chapters").glob("*.ipynb"))
+def notebooks():
+    """Paths of all chapters, in order, and of all solutions of exercises."""
+    solutions = (ROOT / "exercises").glob("*/solution.ipynb")
+    return sorted((ROOT / "chapters").glob("*.ipynb")) + sorted(solutions)
 
 
 def run(path):
@@ -115,13 +116,13 @@ def strip(notebook, cpu_seconds):
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
-        "seqlib": {"cpu_seconds": round(cpu_seconds, 1)},
+        "seqlib": notebook.metadata.get("seqlib", {}) | {"cpu_seconds": round(cpu_seconds, 1)},
     }
     return nbformat.from_dict(notebook)
 
 
 def main(names):
-    paths = [Path(name).resolve() for name in names] or chapters()
+    paths = [Path(name).resolve() for name in names] or notebooks()
     failed = False
     for done in run_all(paths):
         if done.error:

@@ -43,9 +43,12 @@ def unit():
 
 
 def notebooks():
-    """Chapters reproduce their stored text."""
+    """Chapters and solutions of exercises reproduce their stored text."""
     options = ["--nbval-lax", "--nbval-current-env", "--dist", "loadfile"]
-    return python(*PYTEST, *options, "chapters")
+    solutions = sorted(
+        str(path.relative_to(ROOT)) for path in ROOT.glob("exercises/*/solution.ipynb")
+    )
+    return python(*PYTEST, *options, "chapters", *solutions)
 
 
 def book():
