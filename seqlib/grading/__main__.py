@@ -2,6 +2,7 @@
 
 python -m seqlib.grading check my.ipynb      the points of a notebook
 python -m seqlib.grading build [NN_topic]    the students' notebooks, from the solutions
+python -m seqlib.grading grade SUBMISSIONS/ --out grades.db
 """
 
 import argparse
@@ -32,6 +33,51 @@ def build(options):
     return 0
 
 
+def grade_all(options):
+    """Grade every notebook below a folder; status 0 if each has its result."""
+    from seqlib.grading import feedback, grade, records, sandbox
+
+    reason = None if options.scheduler else sandbox.missing()
+    if reason:
+        raise ValueError(reason)
+
+    def tell(done, most):
+        if not options.quiet:
+            bar = "#" * (40 * done // most)
+            print(f"\r[{bar:40}] {done} of {most}", end="", flush=True)
+
+    mapper = None
+    if options.scheduler:
+        from seqlib.grading import cluster
+
+        files = {"ca": options.tls_ca, "certificate": options.tls_cert, "key": options.tls_key}
+        mapper = cluster.mapper(options.scheduler, **files)
+    failed = grade.run(
+        options.submissions,
+        options.out,
+        exercise_folder=options.exercises,
+        exercise=options.exercise,
+        seed=options.seed,
+        jobs=options.jobs,
+        seconds=options.seconds,
+        megabytes=options.megabytes,
+        tell=tell,
+        mapper=mapper,
+    )
+    if not options.quiet:
+        print()
+    for digest, fault in failed.items():
+        print(f"not graded: {digest[:12]}: {fault}", file=sys.stderr)
+    with records.Records(options.out) as kept:
+        asked = grade.exercises_digest(options.exercises or exercises.FOLDER)
+        marks = kept.marks(asked)
+    if options.csv:
+        records.write_csv(marks, options.csv)
+    if options.feedback:
+        feedback.write(marks, options.feedback)
+    return 1 if failed else 0
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="python -m seqlib.grading", description=__doc__.split("\n")[0]
@@ -44,6 +90,22 @@ def main(arguments=None):
     command = commands.add_parser("build", help=build.__doc__)
     command.add_argument("exercises", nargs="*", metavar="NN_topic")
     command.set_defaults(run=build)
+    command = commands.add_parser("grade", help=grade_all.__doc__)
+    command.add_argument("submissions", help="a folder; one student a folder or a file")
+    command.add_argument("--out", required=True, metavar="grades.db", help="the database")
+    command.add_argument("--exercises", metavar="DIR", help="a private folder of exercises")
+    command.add_argument("--exercise", metavar="NN_topic", help="if the notebooks do not say")
+    command.add_argument("--csv", metavar="FILE", help="also write a table")
+    command.add_argument("--feedback", metavar="DIR", help="also write a page for each student")
+    command.add_argument("--seed", type=int, help="repeat a run; else a fresh secret one, kept")
+    command.add_argument("--jobs", type=int, default=1, help="processes side by side")
+    command.add_argument("--seconds", type=float, default=10.0, help="of CPU for a question")
+    command.add_argument("--megabytes", type=int, default=2048, help="of memory for a question")
+    command.add_argument("--scheduler", metavar="tcp://…", help="of a Dask cluster that grades")
+    for name in ("ca", "cert", "key"):
+        command.add_argument(f"--tls-{name}", metavar="FILE", help="for a tls:// scheduler")
+    command.add_argument("--quiet", action="store_true", help="no progress bar")
+    command.set_defaults(run=grade_all)
     options = parser.parse_args(arguments)
     try:
         return options.run(options)

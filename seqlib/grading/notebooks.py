@@ -83,8 +83,10 @@ def build(exercise, folder=exercises.FOLDER):
     return path
 
 
-def namespace(notebook):
+def namespace(notebook, limited=contextlib.nullcontext):
     """The names that a notebook's code defines.  A cell that fails leaves the others alone.
+
+    limited  function that gives a context for each cell to run in
 
     Returns the names and, for each cell that failed, a sentence.
     """
@@ -97,11 +99,11 @@ def namespace(notebook):
         text, file = without_magics(source(cell)), f"<cell {number}>"
         linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file
         try:
-            with contextlib.redirect_stdout(io.StringIO()):
+            with contextlib.redirect_stdout(io.StringIO()), limited():
                 exec(compile(text, file, "exec"), names)
         except NotImplementedError:
             continue
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             failed.append(f"code cell {number}: {type(error).__name__}: {error}")
     return names, failed
 

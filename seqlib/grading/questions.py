@@ -64,7 +64,12 @@ def marked(question, function, seed=0):
     function  the answer to it
     seed      an integer, from which all inputs are drawn: another one, other inputs
     """
-    answer, outcomes = asked(function), []
+    return judged(question, asked(function), seed)
+
+
+def judged(question, answer, seed):
+    """The same for an answer that may run elsewhere: it gives plain values and fails as Wrong."""
+    outcomes = []
     for number, case in enumerate(question.cases):
         rng = np.random.default_rng([seed, number, *question.name.encode()])
         try:
@@ -88,7 +93,7 @@ def asked(function):
             found = function(*(copied(value) for value in arguments))
         except NotImplementedError as error:
             raise Wrong("not written yet", hint="Replace the line that raises.") from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise Wrong(f"{type(error).__name__}: {error}{where(error)}") from error
         return plain(found)
 
@@ -109,6 +114,8 @@ def copied(value):
     """Arguments that an answer may change without a case noticing."""
     if isinstance(value, np.ndarray):
         return value.copy()
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, dict):
         return {key: copied(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
