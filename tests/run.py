@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from browser import ensure_browser
+from browser import ensure_browser, ensure_bubblewrap
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = ["-m", "pytest", "-q", "-n", "2"]
@@ -39,6 +39,7 @@ def lint():
 
 def unit():
     """Unit and property tests."""
+    ensure_bubblewrap()
     return python(*PYTEST, "tests", "--ignore=tests/test_book.py")
 
 

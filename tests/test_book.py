@@ -10,6 +10,7 @@ from urllib.parse import unquote, urldefrag
 
 import pytest
 from bs4 import BeautifulSoup
+
 from conftest import LOCAL
 
 ROOT = Path(__file__).resolve().parent.parent
