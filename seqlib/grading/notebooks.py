@@ -55,7 +55,8 @@ def student(notebook):
             cell["outputs"], cell["execution_count"] = [], None
         else:
             text = DOCUMENT.sub(as_words, ROLE.sub(r"(\1)", text))
-        cell["metadata"].pop("tags", None)
+        for key in ("tags", "mystnb"):
+            cell["metadata"].pop(key, None)
         cell["source"] = text
     if not stubs:
         raise ValueError("nothing stands between ### BEGIN SOLUTION and ### END SOLUTION")
