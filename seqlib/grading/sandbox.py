@@ -86,8 +86,11 @@ def walls():
         command += ["--tmpfs", "/answer/seqlib/exercises"]
     for device in ("null", "zero", "urandom"):
         command += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
-    command += ["--dir", "/tmp", "--remount-ro", "/", "--chdir", "/"]
+    command += ["--size", str(2**24), "--tmpfs", "/tmp"]  # for imports; no child opens to write
+    command += ["--remount-ro", "/", "--chdir", "/"]
     for name, value in {
+        "HOME": "/tmp",
+        "USER": "nobody",
         "PYTHONPATH": "/answer",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
