@@ -5,8 +5,8 @@ an arrow carries a vector. An arrow with a weight matrix has that matrix's color
 color share one matrix. What is not computed yet is pale. Gradients are thick dashes. Fonts grow
 with the Axes; the usual 6.4 by 3.2 inches fill the text column.
 
-The drawings of gradients, of the gated cells and of several layers have modules of their own and
-are found here too.
+The drawings of gradients, of the gated cells, of several layers and of encoder and decoder have
+modules of their own and are found here too.
 """
 
 from matplotlib.patches import FancyArrowPatch
@@ -33,6 +33,10 @@ from seqlib.layer_diagrams import stack as stack
 from seqlib.lstm_diagrams import lstm1997_cell as lstm1997_cell
 from seqlib.lstm_diagrams import lstm_backward as lstm_backward
 from seqlib.lstm_diagrams import lstm_cell as lstm_cell
+from seqlib.seq2seq_diagrams import cho as cho
+from seqlib.seq2seq_diagrams import cho_backward as cho_backward
+from seqlib.seq2seq_diagrams import encoder_decoder as encoder_decoder
+from seqlib.seq2seq_diagrams import sutskever_backward as sutskever_backward
 
 
 def feedforward_and_recurrent(ax):

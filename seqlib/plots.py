@@ -3,7 +3,8 @@
 They draw on the Axes given, set its labels and return it. Apply the style once per notebook with
 plt.style.use("seqlib.seqlib"). MODELS gives a model the same color, line style and marker
 everywhere: what is named "RNN" or "RNN, 64 units" looks like the RNN, and "3-gram" like the n-gram.
-Other names get shades from blue to yellow, in their order.
+Other names get shades from blue to yellow, in their order.  The tree of a beam search has a module of
+its own and is found here too.
 """
 
 import re
@@ -12,6 +13,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+from seqlib.search_plots import beam_tree as beam_tree
 
 MODELS = {
     "RNN": {"color": "#2A34B8", "linestyle": "-", "marker": "o"},
@@ -22,6 +25,8 @@ MODELS = {
     "n-gram": {"color": "#8A2A19", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "P"},
     "window": {"color": "#8487D8", "linestyle": (0, (2, 2)), "marker": "X"},
     "chance": {"color": "#1A1A1A", "linestyle": (0, (1, 2.5)), "marker": "."},
+    "Cho": {"color": "#00703A", "linestyle": (0, (6, 1.5, 1, 1.5, 1, 1.5)), "marker": "<"},
+    "Sutskever": {"color": "#C25E00", "linestyle": (0, (4, 1.5)), "marker": "p"},
 }
 
 

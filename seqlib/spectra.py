@@ -220,3 +220,25 @@ def square(name, A):
     if not np.isfinite(A).all():
         raise ValueError(f"{np.sum(~np.isfinite(A))} of {A.size} entries of {name} are not finite")
     return A
+
+
+def reach(cell, encoder, decoder, x, y, rng):
+    """How much of the gradient at each step of a decoder reaches each step that was read.
+
+    cell              the recurrent module of both
+    encoder, decoder  their parameters; the decoder starts from the encoder's final state
+    x, y              (B, S, D), (B, T, D)  what is read, what the decoder is fed
+    rng               draws the gradient that reaches the decoder's output, of one step at a time
+
+    Returns (T, S): the length of the gradient with respect to x_s, as a mean over the batch.
+    """
+    _, state, read = cell.forward(encoder, x)
+    h, _, wrote = cell.forward(decoder, y, state)
+    lengths = []
+    for t in range(y.shape[1]):
+        dh = np.zeros_like(h)
+        dh[:, t] = rng.standard_normal(dh[:, t].shape)
+        _, dstate, _ = cell.backward(dh, None, wrote)
+        dx, _, _ = cell.backward(None, dstate, read)
+        lengths.append(np.linalg.norm(dx, axis=2).mean(axis=0))
+    return np.array(lengths)

@@ -1,8 +1,8 @@
 """Tasks with exact answers, drawn from a random generator, and one measured series.
 
 A batch's mask is False where a row has ended; the recurrent layers and the losses take it as it is.
-Sentences, grammars, Reber's strings, dates, reversal and recall have modules of their own and are
-found here too.
+Sentences, grammars, Reber's strings, dates, reversal, progressions and recall have modules of their
+own and are found here too.
 """
 
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from seqlib.recall import InductionBatch as InductionBatch
 from seqlib.recall import RecallBatch as RecallBatch
 from seqlib.recall import associative_recall as associative_recall
 from seqlib.recall import induction as induction
+from seqlib.rewriting import progressions as progressions
 from seqlib.rewriting import reversal as reversal
 from seqlib.scratch import checks
 from seqlib.sentences import HE_NAMES as HE_NAMES

@@ -351,11 +351,29 @@ def test_blanks_and_dollars_are_readable_labels(ax):
         (lambda ax: diagrams.bptt_graph(0, 0, ax), "T is 0"),
         (lambda ax: diagrams.bptt_graph(3, 4, ax), "back is 4.* 0 to 3"),
         (lambda ax: diagrams.gradient_paths(9, ax), "reach is 9.* 1 to 8 steps"),
+        (lambda ax: diagrams.encoder_decoder(10, ax), "upto is 10.* 0 to 9"),
+        (lambda ax: plots.beam_tree([], ax), "0 steps"),
+        (lambda ax: plots.beam_tree([[("a", 1, 0.0, False)]], ax), "parent 1 at step 1.* 1 before"),
     ],
 )
 def test_plots_and_diagrams_refuse(wrong, message, ax):
     with pytest.raises(ValueError, match=message):
         wrong(ax)
+
+
+def test_the_way_to_the_best_row_is_thick(ax):
+    steps = [
+        [("a", 0, -0.1, False), ("b", 0, -0.9, False)],
+        [("c", 1, -1.0, False), ("d", 0, -1.3, True)],
+        [("END", 0, -1.1, True), ("END", 1, -1.3, True)],
+    ]
+    assert plots.beam_tree(steps, ax) is ax
+    thick = [line.get_ydata() for line in ax.lines if line.get_linewidth() > 2]
+    assert [list(map(int, y)) for y in thick] == [[0, 1], [1, 0], [0, 0]]
+    assert len(ax.lines) == 6
+    words = texts(ax)
+    assert "b\n-0.90" in words and "c\n-1.00" in words
+    assert words.count("–") == 1  # the row that had ended at step 2
 
 
 # Diagrams
@@ -418,6 +436,18 @@ DIAGRAMS = {  # name: the drawing, its height at 6.4 inches, names that stand in
         diagrams.bidirectional, 3.6, ["$f_0$", "$b_5$", "$x_4$", "$h_t = [f_t; b_t]$"],
     ),
     "stack": (diagrams.stack, 4.0, ["$h_0^3$", "$h_4^1$", "dropout", "no dropout", "layer 3"]),
+    "encoder_decoder": (
+        lambda ax: diagrams.encoder_decoder(7, ax), 2.9, ["$h_4$", "$s_0$", "$p_5$", "START", "un"],
+    ),
+    "encoder_decoder, all": (
+        lambda ax: diagrams.encoder_decoder(9, ax), 2.9, ["$x_1$", "$s_5$", "END", "étudiant"],
+    ),
+    "cho": (diagrams.cho, 3.2, ["$c$", "bridge", "$y_0$", "$s_3$", "$p_3$", "$h_3$"]),
+    "cho_backward": (diagrams.cho_backward, 3.2, ["$dc$", "bridge", "$dy_0$", "$ds_1$", "$dh_3$"]),
+    "sutskever_backward": (
+        diagrams.sutskever_backward, 3.2,
+        [*(f"$d{name}_0^{layer}$" for name in "hc" for layer in (1, 2)), r"$d\mathcal{L}_3$"],
+    ),
 }  # fmt: skip
 
 
@@ -472,9 +502,29 @@ def test_a_gradient_goes_one_more_step_back_at_a_time():
 
 def test_the_frames_of_an_explorable_do_not_jump():
     for draw in (lambda back, ax: diagrams.bptt_graph(3, back, ax),
+                 lambda upto, ax: diagrams.encoder_decoder(3 * upto, ax),
                  lambda back, ax: diagrams.gradient_paths(back + 1, ax)):  # fmt: skip
         frames = [draw(back, Figure().subplots()) for back in range(4)]
         assert len({(ax.get_xlim(), ax.get_ylim()) for ax in frames}) == 1
+
+
+def test_what_was_written_is_read_next():
+    for upto in range(10):
+        ax = diagrams.encoder_decoder(upto, Figure().subplots())
+        assert [words in texts(ax) for words in ("END", "$s_0$")] == [upto == 9, upto > 4]
+        assert texts(ax).count("je") == 1 + (upto > 4)  # as an input, and above p_1
+        bends = [p for p in ax.patches if hasattr(p, "get_path") and len(p.get_path()) == 4]
+        assert len([p for p in bends if to_rgb(p.get_edgecolor()) == to_rgb(drawing.FAINT)]) == max(
+            0, upto - 5
+        )
+
+
+def test_every_use_of_the_summary_has_a_way_back():
+    there, back = (draw(Figure().subplots()) for draw in (diagrams.cho, diagrams.cho_backward))
+    arrows = [len([p for p in ax.patches if hasattr(p, "set_arrowstyle")]) for ax in (there, back)]
+    assert arrows[1] - arrows[0] == 3  # the line of c has heads at the dots only on the way back
+    dashed = [p for p in back.patches if to_rgb(p.get_edgecolor()) == to_rgb(drawing.GRADIENT)]
+    assert len([p for p in dashed if hasattr(p, "set_arrowstyle")]) == arrows[1]
 
 
 def test_the_cell_runs_straight_and_its_first_form_forgets_nothing():

@@ -377,6 +377,18 @@ def test_transformer(name, rate, size, seed):
             ), key
 
 
+def test_reach():
+    """Two steps of one linear unit: the gradient is multiplied by w at every step between."""
+    w = {"W_xh": np.array([[3.0]]), "W_hh": np.array([[0.5]]), "b_h": np.zeros(1)}
+    v = {"W_xh": np.zeros((1, 1)), "W_hh": np.array([[0.25]]), "b_h": np.zeros(1)}
+    tiny = np.full((1, 2, 1), 1e-9)  # where tanh is a line
+    found = spectra.reach(rnn, w, v, tiny, tiny, np.random.default_rng(0))
+    first, second = np.abs(np.random.default_rng(0).standard_normal(2))
+    expected = [[first * 0.25 * 0.5 * 3, first * 0.25 * 3]]
+    expected += [[second * 0.25**2 * 0.5 * 3, second * 0.25**2 * 3]]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
 @pytest.mark.parametrize("name", CELLS)
 @few
 @given(size=sizes, seed=seeds)

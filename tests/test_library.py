@@ -18,6 +18,7 @@ import seqlib
 import seqlib.scratch
 from seqlib import (
     decode,
+    exposure,
     gradcheck,
     guessing,
     ibm1,
@@ -1127,6 +1128,45 @@ def test_probe():
     params = probe.fit(x[:400], both[:400].astype(int), 2)
     assert probe.accuracy(params, x[400:], both[400:]) < 0.6
     assert (params["W"].shape, params["b"].shape) == ((2, 4), (2,))
+
+
+class Echo:
+    """Writes what it has just read, plus 1, whatever the source: 4 after 3; END after 6."""
+
+    def start(self, params, source, source_mask=None):
+        return np.zeros((len(source), 1))
+
+    def step(self, params, ids, state):
+        return np.eye(8)[np.where(ids == 1, 3, np.where(ids == 6, 2, ids + 1))], state
+
+    def logits(self, params, batch):
+        return self.step(params, batch.inputs, None)[0]
+
+
+def test_exposure():
+    """Rows of 3 4 5 6; a wrong start is never mended, but right words mend it at once."""
+    batch = text.translation_batch([[3], [3]], [[3, 4, 5, 6], [4, 5, 6]])
+    forced, free = (exposure.hits(Echo(), {}, batch, own) for own in (0, 1))
+    assert forced.astype(int).tolist() == [[1, 1, 1, 1, 1], [0, 1, 1, 1, 0]]
+    assert free.astype(int).tolist() == [[1, 1, 1, 1, 1], [0, 0, 0, 0, 0]]
+    assert exposure.scores(Echo(), {}, batch) == (8 / 9, 5 / 9, 1 / 2, 1.0, 0.0)
+    right = text.translation_batch([[3]], [[3, 4, 5, 6]])
+    assert np.isnan(exposure.scores(Echo(), {}, right)[3:]).all()
+    rng = np.random.default_rng(0)
+    slipped = exposure.slipped(Echo(), {}, batch.rows([0]), 1, [4, 6], rng)
+    assert slipped.astype(int).tolist() == [[1, 1, 0, 0, 0]]  # 3 6, then END
+    with pytest.raises(ValueError, match="place is 5 of 5 steps"):
+        exposure.slipped(Echo(), {}, batch, 5, [4, 6], rng)
+
+
+def test_mistyped():
+    rng = np.random.default_rng(0)
+    clean = tasks.progressions(rng, 500, 20)
+    batch = exposure.mistyped(clean, 0.3, np.arange(3, 15), rng)
+    np.testing.assert_array_equal(batch.inputs[:, 1:], batch.targets[:, :-1])
+    np.testing.assert_array_equal(batch.targets[:, -1], clean.targets[:, -1])
+    assert abs((batch.targets != clean.targets)[:, :-1].mean() - 0.3 * 11 / 12) < 0.02
+    assert exposure.mistyped(clean, 0.0, [3, 4], rng).targets.tolist() == clean.targets.tolist()
 
 
 def test_translation_batch():

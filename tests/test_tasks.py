@@ -608,6 +608,16 @@ def test_reversal(seed, B, least, more, K):
         assert all(3 <= symbol < K + 3 for symbol in read)
 
 
+@drawn
+@given(seed=seeds, B=rows, T=st.integers(1, 12), K=st.integers(1, 12))
+def test_progressions(seed, B, T, K):
+    batch = tasks.progressions(np.random.default_rng(seed), B, T, K)
+    for (start, step), written in read_and_written(batch, list, list):
+        assert [number - 3 for number in written] == [
+            (start - 3 + k * (step - 3)) % K for k in range(T)
+        ]
+
+
 # Looking up
 
 
