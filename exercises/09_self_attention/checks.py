@@ -339,7 +339,8 @@ QUESTIONS = (
                 1,
                 "a group for each head",
                 shared(4, holes=False),
-                "This is the chapter's way back, (attention-dv) to (attention-dq), head by head.",
+                "This is the way back of one head, (attention-dv), (attention-de), (attention-dq),"
+                " for each.",
             ),
             Case(
                 1,

@@ -142,7 +142,7 @@ MUTANTS = {
         Mutant(lambda *a: grouped(*a, first=True), 1, "gets their sum"),
         Mutant(lambda *a: grouped(*a, masked=False), 0, "The mask is not used"),
         Mutant(lambda *a: grouped(*a, guard=False), 2, "weights of 0"),
-        Mutant(constant, 0, "head by head"),
-        Mutant(nan, 0, "head by head"),
+        Mutant(constant, 0, "(attention-dv), (attention-de), (attention-dq)"),
+        Mutant(nan, 0, "(attention-dv), (attention-de), (attention-dq)"),
     ),
 }
