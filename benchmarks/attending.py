@@ -4,11 +4,12 @@ python benchmarks/attending.py [FOLDER]     a quarter of an hour; writes benchma
 
 (1) Bahdanau's and Luong's networks, three of each, learn the English-French phrases by the recipe
 of translation.py.  On phrases held out: how well the strongest weights agree with the gold links,
-also when all links are moved by some places; how often the next word changes, and how many phrases
-are still written without a mistake, when the weights are changed; what a linear probe reads from
-one of the encoder's outputs.  With a FOLDER the trained networks are kept there, or taken from
-there.  (2) The three scores on dates, over a one-way encoder, three seeds each.  (3) The time of
-the three scores, forward and backward, against the number of source positions.
+also when all links are moved by some places, and which words are off; how often the next word
+changes, and how many phrases are still written without a mistake, when the weights are changed;
+which source word hurts most when it is hidden; what a linear probe reads from one of the encoder's
+outputs.  With a FOLDER the trained networks are kept there, or taken from there.  (2) The three
+scores on dates, over a one-way encoder, three seeds each.  (3) The time of the three scores,
+forward and backward, against the number of source positions.
 """
 
 import sys
@@ -144,18 +145,27 @@ def changes(weights, real, rng):
 
 
 def ablation(model, params, batch, rng):
-    """Of each change, the share of words that change, and how far the distributions move."""
+    """Of each change, the share of words that change, and how far the distributions move.
+
+    Of two of them also which words stay most often: [word, times, of].
+    """
     it = asked(model, params, batch)
-    real = batch.source_mask[:, None]
+    real, words = batch.source_mask[:, None], phrases.FRENCH.decode(batch.targets[batch.mask])
     p = ops.softmax(it.logits(it.weights @ it.h))
     again = ops.softmax(model.logits(params, batch))
     assert np.abs(p - again)[batch.mask].max() < 1e-4
     found = {}
     for name, weights in changes(it.weights, real, rng).items():
         q = ops.softmax(it.logits(weights @ it.h))
-        moved = (q.argmax(axis=-1) != p.argmax(axis=-1))[batch.mask].mean()
+        stays = (q.argmax(axis=-1) == p.argmax(axis=-1))[batch.mask]
         distance = 0.5 * np.abs(q - p).sum(axis=-1)[batch.mask].mean()  # total variation
-        found[name] = {"words": round(float(moved), 4), "distance": round(float(distance), 4)}
+        found[name] = {"words": round(1 - float(stays.mean()), 4)}
+        found[name]["distance"] = round(float(distance), 4)
+        if name in ("greatest removed", "none"):
+            kept = Counter(word for word, stay in zip(words, stays, strict=True) if stay)
+            found[name]["kept"] = [
+                [word, n, words.count(word)] for word, n in kept.most_common(FREQUENT)
+            ]
     top = it.weights.max(axis=2)[batch.mask]
     return found, round(float(top.mean()), 4)
 
@@ -221,6 +231,40 @@ def right_off_gold(model, params, batch, weights, possible):
     }
 
 
+def falls(model, params, batch):
+    """By how much the log-probability of each right word falls when a source word is hidden.
+
+    Hidden is a word whose embedding is the mean of all.  Returns (B, T, S), -inf behind the ends.
+    """
+    W = params["source.W"].copy()
+    W[text.PAD] = W[len(text.SPECIALS) :].mean(axis=0)
+    blind = params | {"source.W": W}
+
+    def right(source):
+        log_p = ops.log_softmax(model.logits(blind, batch._replace(source=source)))
+        return np.take_along_axis(log_p, batch.targets[..., None], axis=2)[..., 0]
+
+    before, found = right(batch.source), []
+    for s in range(batch.source.shape[1]):
+        source = batch.source.copy()
+        source[:, s] = text.PAD
+        found.append(before - right(source))
+    return np.where(batch.source_mask[:, None], np.stack(found, axis=2), -np.inf)
+
+
+def hiding(model, params, batch, weights, sure, possible):
+    """How well the word whose hiding hurts most agrees with the gold links.
+
+    As an alignment error rate, and as a share of those words whose greatest weight does not.
+    """
+    by_hiding, by_weight = links_of(falls(model, params, batch), batch), links_of(weights, batch)
+    off = by_weight.any(axis=2) & ~(by_weight & possible).any(axis=2) & possible.any(axis=2)
+    return {
+        "alignment_error": round(metrics.alignment_error_rate(by_hiding, sure, possible), 4),
+        "linked_off_gold": round(float((by_hiding & possible).any(axis=2)[off].mean()), 4),
+    }
+
+
 def probed(model, params, sides):
     """The share of source words, k places further on, that one output h_s tells."""
     D = model.D if isinstance(model, Luong) else model.D + width(model.encoder, model.H)
@@ -253,6 +297,7 @@ def phrase_networks(folder):
             row = {"seed": seed, "cpu_seconds": round(seconds, 1), "greatest_weight": top}
             row |= {"alignment_error": errors(weights, batch, sure, possible)}
             row |= {"off_gold": right_off_gold(model, params, batch, weights, possible)}
+            row |= {"hiding": hiding(model, params, batch, weights, sure, possible)}
             row |= {"misplaced": misplaced(weights, batch, sure), "changes": changed}
             row |= {"exact": exact(model, params, batch), "probe": probed(model, params, both)}
             results[name].append(row)
@@ -301,12 +346,18 @@ def shown_maps(model, params):
     found = []
     for english in SHOWN:
         batch = phrases.batch([pairs[english]])
-        weights = model.weights(params, batch)[0]
+        ids = rewritten(model, params, batch, None)[0]
+        maps = {"weights": model.weights(params, batch)[0], "falls": falls(model, params, batch)[0]}
         found.append(
             {
                 "english": english,
                 "french": " ".join(pairs[english].french),
-                "weights": [[round(float(x), 3) for x in row] for row in weights],
+                "written": " ".join(phrases.FRENCH.decode(ids[ids != text.END])),
+                "sure": np.argwhere(pairs[english].sure).tolist(),
+                **{
+                    name: [[round(float(x), 2) for x in row] for row in rows]
+                    for name, rows in maps.items()
+                },
             }
         )
     return found
