@@ -12,6 +12,8 @@ modules of their own and are found here too.
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
 
+from seqlib.attention_diagrams import attention_step as attention_step
+from seqlib.attention_diagrams import attentive_decoders as attentive_decoders
 from seqlib.drawing import (
     QUIET,
     RADIUS,

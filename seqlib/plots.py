@@ -14,6 +14,8 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from seqlib.attention_plots import links as links
+from seqlib.attention_plots import outlined as outlined
 from seqlib.search_plots import beam_tree as beam_tree
 
 MODELS = {
@@ -27,6 +29,8 @@ MODELS = {
     "chance": {"color": "#1A1A1A", "linestyle": (0, (1, 2.5)), "marker": "."},
     "Cho": {"color": "#00703A", "linestyle": (0, (6, 1.5, 1, 1.5, 1, 1.5)), "marker": "<"},
     "Sutskever": {"color": "#C25E00", "linestyle": (0, (4, 1.5)), "marker": "p"},
+    "Bahdanau": {"color": "#A3157F", "linestyle": (0, (7, 1.5, 2, 1.5)), "marker": "*"},
+    "Luong": {"color": "#1584B4", "linestyle": (0, (6, 1)), "marker": "h"},
 }
 
 

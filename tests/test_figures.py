@@ -302,6 +302,21 @@ def test_the_cycle_of_the_style_is_the_models():
         assert look["linestyle"] == model["linestyle"]
 
 
+def test_links_are_as_thick_as_the_weights(ax):
+    weights = [[0.1, 0.9], [0.96, 0.04]]
+    plots.links(weights, ["old", "man"], ["vieil", "homme"], 1, ax)
+    thick = [line.get_linewidth() for line in ax.lines]
+    assert thick[0] > 10 * thick[1]
+    assert {"0.96", "homme", "old"} <= set(texts(ax)) and "0.04" not in texts(ax)
+
+
+def test_outlines_stand_around_their_cells(ax):
+    plots.outlined([[False, True], [False, False]], ax, "gold")
+    (line,) = ax.lines
+    assert set(line.get_xdata()) == {0.5, 1.5} and set(line.get_ydata()) == {-0.5, 0.5}
+    assert line.get_label() == "gold"
+
+
 def test_compared_heat_maps_share_the_limits(ax):
     plots.heatmap([[0.0, 0.5]], ax, limits=(0, 2))
     assert ax.images[0].get_clim() == (0, 2)
@@ -330,6 +345,8 @@ def test_blanks_and_dollars_are_readable_labels(ax):
         (lambda ax: plots.heatmap([1, 2], ax), "takes 2 axes"),
         (lambda ax: plots.heatmap([[1, 2]], ax, columns="abc"), "3 names of columns.* has 2"),
         (lambda ax: plots.bars({}, ax, xlabel=""), "0 values"),
+        (lambda ax: plots.links([[1, 0]], ["a", "b"], ["c", "d"], 0, ax), r"\(1, 2\) for 2 by 2"),
+        (lambda ax: plots.links([[1, 0]], ["a", "b"], ["c"], 1, ax), "t is 1; .* 0 to 0"),
         (lambda ax: plots.activations([1, 2], "abc", ax, ylabel=""), "2 values for 3 tokens"),
         (lambda ax: plots.distribution([0.5, 0.5], "abc", ax), "2 probabilities for 3 tokens"),
         (lambda ax: plots.distribution([0.5, 0.6], "ab", ax), "sum 1.1, not 1"),
@@ -434,6 +451,14 @@ DIAGRAMS = {  # name: the drawing, its height at 6.4 inches, names that stand in
     ),
     "bidirectional": (
         diagrams.bidirectional, 3.6, ["$f_0$", "$b_5$", "$x_4$", "$h_t = [f_t; b_t]$"],
+    ),
+    "attention_step": (
+        diagrams.attention_step, 3.9,
+        ["$h_1$", "$q_t$", "$y_t$", "$e_{t3}$", r"$\alpha_{t4}$", "softmax: positive, sum 1"],
+    ),
+    "attentive_decoders": (
+        diagrams.attentive_decoders, 3.9,
+        ["$s_{t-1}$", "$c_t$", "$y_{t-1}$", "attention", "tanh", "logits", "$h_1 \\dots h_S$"],
     ),
     "stack": (diagrams.stack, 4.0, ["$h_0^3$", "$h_4^1$", "dropout", "no dropout", "layer 3"]),
     "encoder_decoder": (
