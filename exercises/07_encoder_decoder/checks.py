@@ -207,8 +207,8 @@ def every(log_p, bonus):
     for n in range(1, N + 1):
         for row in product(range(V), repeat=n):
             if 0 not in row[:-1] and (row[-1] == 0 or n == N):
-                befores = (-1, *row[:-1])
-                found[row] = sum(log_p[t, befores[t], v] for t, v in enumerate(row))
+                before = (-1, *row[:-1])
+                found[row] = sum(log_p[t, before[t], v] for t, v in enumerate(row))
     rows = sorted(found, key=lambda row: -(found[row] + bonus * len(row)))
     return tuple(rows), np.array([found[row] for row in rows])
 
