@@ -33,6 +33,9 @@ from seqlib.layer_diagrams import stack as stack
 from seqlib.lstm_diagrams import lstm1997_cell as lstm1997_cell
 from seqlib.lstm_diagrams import lstm_backward as lstm_backward
 from seqlib.lstm_diagrams import lstm_cell as lstm_cell
+from seqlib.transformer_diagrams import residual_streams as residual_streams
+from seqlib.transformer_diagrams import transformer_post_norm as transformer_post_norm
+from seqlib.transformer_diagrams import transformer_pre_norm as transformer_pre_norm
 
 
 def feedforward_and_recurrent(ax):

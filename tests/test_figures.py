@@ -418,6 +418,15 @@ DIAGRAMS = {  # name: the drawing, its height at 6.4 inches, names that stand in
         diagrams.bidirectional, 3.6, ["$f_0$", "$b_5$", "$x_4$", "$h_t = [f_t; b_t]$"],
     ),
     "stack": (diagrams.stack, 4.0, ["$h_0^3$", "$h_4^1$", "dropout", "no dropout", "layer 3"]),
+    "residual_streams": (
+        diagrams.residual_streams, 3.9, ["$x^{l-1}$", "$x^l$", "norm", "self-attention"],
+    ),
+    "transformer_post_norm": (
+        diagrams.transformer_post_norm, 7.2, ["cross-attention", "positions", r"$L\times$", "$p$"],
+    ),
+    "transformer_pre_norm": (
+        diagrams.transformer_pre_norm, 7.2, ["causal\nself-attention", "norm", "$W$, $b$"],
+    ),
 }  # fmt: skip
 
 
@@ -486,6 +495,19 @@ def test_the_cell_runs_straight_and_its_first_form_forgets_nothing():
         assert len({path.vertices[0, 1] for path in conveyor}) == 1
         assert len(conveyor) == 2 * (signs + 1)  # lines and heads
     assert {"$f_t$", "$a_f$"}.isdisjoint(texts(ax))
+
+
+def test_norms_stand_after_the_sums_or_before_the_parts():
+    """On the stream or beside it: 2 in a layer of the encoder, 3 in one of the decoder."""
+    for draw, on_stream, beside in (
+        (diagrams.transformer_post_norm, 5, 0),
+        (diagrams.transformer_pre_norm, 2, 5),  # the last norms
+    ):
+        ax = draw(Figure().subplots())
+        streams = {13.2, 1.3}
+        places = [text.get_position()[0] for text in ax.texts if text.get_text() == "norm"]
+        assert sum(x in streams for x in places) == on_stream
+        assert sum(x not in streams for x in places) == beside
 
 
 def test_the_shortest_way_back_takes_the_skips():
