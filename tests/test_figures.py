@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch
 from PIL import Image
 
-from seqlib import diagrams, drawing, plots, widgets
+from seqlib import diagrams, drawing, plots, transformer_plots, widgets
 
 rng = np.random.default_rng(0)
 
@@ -356,6 +356,32 @@ def test_blanks_and_dollars_are_readable_labels(ax):
 def test_plots_and_diagrams_refuse(wrong, message, ax):
     with pytest.raises(ValueError, match=message):
         wrong(ax)
+
+
+def test_masks_are_grids_of_squares():
+    masks = {"causal": np.tri(3, dtype=bool)[None].repeat(2, 0), "all": np.ones((2, 3, 4), bool)}
+    with style.context("seqlib.seqlib"):
+        axes = Figure().subplots(2, 2)
+        assert transformer_plots.masks(masks, ["a b", "c"], axes) is axes
+    for ax, mask in zip(axes[0], (np.tri(3), np.ones((3, 4))), strict=True):
+        dark = [p.get_facecolor()[0] < 0.5 for p in ax.patches]
+        assert dark == mask.astype(bool).ravel().tolist()  # row by row, from the top
+    assert axes[0, 1].get_title(loc="center") == "all" and axes[1, 0].get_ylabel() == "c"
+    with pytest.raises(ValueError, match=r"\(2, 2\); 1 rows and 2 kinds"):
+        transformer_plots.masks(masks, ["a"], axes)
+
+
+def test_a_step_of_writing_shows_where_and_what():
+    with style.context("seqlib.seqlib"):
+        axes = Figure().subplots(1, 2)
+        words = np.array(list("vwxyz"))
+        found = transformer_plots.writing([0.7, 0.3], ["I", "am"], p, words.take, axes, best=3)
+    assert found is axes
+    shown = [label.get_text() for label in axes[1].get_yticklabels()]
+    assert shown == words[np.argsort(-p)[:3]].tolist()
+    assert np.allclose([bar.get_width() for bar in axes[0].patches], [0.7, 0.3])
+    with pytest.raises(ValueError, match="1 weights for 2 words"):
+        transformer_plots.writing([1], ["I", "am"], p, words.take, axes)
 
 
 # Diagrams
