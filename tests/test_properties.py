@@ -1637,7 +1637,8 @@ def test_weights_of_every_attention():
     close(across, model.weights(params, batch))
     for weights in (reading, writing):
         close(weights.sum(axis=-1), np.ones(weights.shape[:-1]))
-    assert not reading[np.broadcast_to(~batch.source_mask[:, None, None, None], reading.shape)].any()
+    padding = np.broadcast_to(~batch.source_mask[:, None, None, None], reading.shape)
+    assert padding.any() and not reading[padding].any()
     assert not np.triu(writing, 1).any()
 
 
