@@ -39,6 +39,9 @@ from seqlib.seq2seq_diagrams import cho as cho
 from seqlib.seq2seq_diagrams import cho_backward as cho_backward
 from seqlib.seq2seq_diagrams import encoder_decoder as encoder_decoder
 from seqlib.seq2seq_diagrams import sutskever_backward as sutskever_backward
+from seqlib.transformer_diagrams import residual_streams as residual_streams
+from seqlib.transformer_diagrams import transformer_post_norm as transformer_post_norm
+from seqlib.transformer_diagrams import transformer_pre_norm as transformer_pre_norm
 
 
 def feedforward_and_recurrent(ax):

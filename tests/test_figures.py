@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch
 from PIL import Image
 
-from seqlib import diagrams, drawing, plots, widgets
+from seqlib import diagrams, drawing, plots, transformer_plots, widgets
 
 rng = np.random.default_rng(0)
 
@@ -393,6 +393,32 @@ def test_the_way_to_the_best_row_is_thick(ax):
     assert words.count("–") == 1  # the row that had ended at step 2
 
 
+def test_masks_are_grids_of_squares():
+    masks = {"causal": np.tri(3, dtype=bool)[None].repeat(2, 0), "all": np.ones((2, 3, 4), bool)}
+    with style.context("seqlib.seqlib"):
+        axes = Figure().subplots(2, 2)
+        assert transformer_plots.masks(masks, ["a b", "c"], axes) is axes
+    for ax, mask in zip(axes[0], (np.tri(3), np.ones((3, 4))), strict=True):
+        dark = [p.get_facecolor()[0] < 0.5 for p in ax.patches]
+        assert dark == mask.astype(bool).ravel().tolist()  # row by row, from the top
+    assert axes[0, 1].get_title(loc="center") == "all" and axes[1, 0].get_ylabel() == "c"
+    with pytest.raises(ValueError, match=r"\(2, 2\); 1 rows and 2 kinds"):
+        transformer_plots.masks(masks, ["a"], axes)
+
+
+def test_a_step_of_writing_shows_where_and_what():
+    with style.context("seqlib.seqlib"):
+        axes = Figure().subplots(1, 2)
+        words = np.array(list("vwxyz"))
+        found = transformer_plots.writing([0.7, 0.3], ["I", "am"], p, words.take, axes, best=3)
+    assert found is axes
+    shown = [label.get_text() for label in axes[1].get_yticklabels()]
+    assert shown == words[np.argsort(-p)[:3]].tolist()
+    assert np.allclose([bar.get_width() for bar in axes[0].patches], [0.7, 0.3])
+    with pytest.raises(ValueError, match="1 weights for 2 words"):
+        transformer_plots.writing([1], ["I", "am"], p, words.take, axes)
+
+
 # Diagrams
 
 
@@ -472,6 +498,15 @@ DIAGRAMS = {  # name: the drawing, its height at 6.4 inches, names that stand in
     "sutskever_backward": (
         diagrams.sutskever_backward, 3.2,
         [*(f"$d{name}_0^{layer}$" for name in "hc" for layer in (1, 2)), r"$d\mathcal{L}_3$"],
+    ),
+    "residual_streams": (
+        diagrams.residual_streams, 3.9, ["$x^{l-1}$", "$x^l$", "norm", "self-attention"],
+    ),
+    "transformer_post_norm": (
+        diagrams.transformer_post_norm, 7.2, ["cross-attention", "positions", r"$L\times$", "$p$"],
+    ),
+    "transformer_pre_norm": (
+        diagrams.transformer_pre_norm, 7.2, ["causal\nself-attention", "norm", "$W$, $b$"],
     ),
 }  # fmt: skip
 
@@ -561,6 +596,19 @@ def test_the_cell_runs_straight_and_its_first_form_forgets_nothing():
         assert len({path.vertices[0, 1] for path in conveyor}) == 1
         assert len(conveyor) == 2 * (signs + 1)  # lines and heads
     assert {"$f_t$", "$a_f$"}.isdisjoint(texts(ax))
+
+
+def test_norms_stand_after_the_sums_or_before_the_parts():
+    """On the stream or beside it: 2 in a layer of the encoder, 3 in one of the decoder."""
+    for draw, on_stream, beside in (
+        (diagrams.transformer_post_norm, 5, 0),
+        (diagrams.transformer_pre_norm, 2, 5),  # the last norms
+    ):
+        ax = draw(Figure().subplots())
+        streams = {13.2, 1.3}
+        places = [text.get_position()[0] for text in ax.texts if text.get_text() == "norm"]
+        assert sum(x in streams for x in places) == on_stream
+        assert sum(x not in streams for x in places) == beside
 
 
 def test_the_shortest_way_back_takes_the_skips():

@@ -1630,6 +1630,18 @@ def test_weights_of_cross_attention():
     assert padding.any() and not weights[padding].any()
 
 
+def test_weights_of_every_attention():
+    _, model, params, batch = transformer_problem("translator, post-norm, alibi", LARGE, 3)
+    reading, writing, across = model.all_weights(params, batch)
+    assert reading.shape == (3, 2, 2, 5, 5) and writing.shape == (3, 2, 2, 4, 4)
+    close(across, model.weights(params, batch))
+    for weights in (reading, writing):
+        close(weights.sum(axis=-1), np.ones(weights.shape[:-1]))
+    padding = np.broadcast_to(~batch.source_mask[:, None, None, None], reading.shape)
+    assert padding.any() and not reading[padding].any()
+    assert not np.triu(writing, 1).any()
+
+
 # Translators
 
 translators = pytest.mark.parametrize("name", [*TRANSLATORS, *ATTENTION_ONLY])

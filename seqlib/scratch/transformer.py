@@ -23,6 +23,7 @@ from seqlib.scratch.layer_stack import (
     decoder_forward,
     encoder_backward,
     encoder_forward,
+    self_weights,
 )
 from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.positions import SINUSOIDAL
@@ -104,6 +105,15 @@ class Transformer(NamedTuple):
     def weights(self, params, batch):
         """The weights of cross-attention (B, L, N, T, S) while writing a batch's targets."""
         return cross_weights(self._forward(params, batch)[1][3])
+
+    def all_weights(self, params, batch):
+        """The weights of every attention while writing a batch's targets.
+
+        Returns those of the encoder (B, L, N, S, S), of the decoder's self-attention
+        (B, L, N, T, T) and of cross-attention (B, L, N, T, S).
+        """
+        _, (_, read, _, wrote, _) = self._forward(params, batch)
+        return self_weights(read), self_weights(wrote), cross_weights(wrote)
 
     def _forward(self, params, batch, rng=None):
         source_mask = reading_mask(batch.source, batch.source_mask)

@@ -1,0 +1,64 @@
+"""Figures of a Transformer at work: the masks of a batch, and a step of writing a translation."""
+
+import numpy as np
+from matplotlib.patches import Rectangle
+
+from seqlib import plots
+
+
+def masks(kinds, names, axes):
+    """Masks of attention as grids of squares: a row of Axes for each row of the batch.
+
+    kinds  dict from title to (B, T, S) booleans, dark where T may attend to S
+    names  B names of the rows
+    axes   (B, len(kinds)) Axes
+
+    Returns axes. Raises ValueError for another number of Axes.
+    """
+    axes = np.asarray(axes)
+    if axes.shape != (len(names), len(kinds)):
+        raise ValueError(
+            f"axes have the shape {axes.shape}; {len(names)} rows and {len(kinds)} kinds"
+            " of masks are given"
+        )
+    color = plots.MODELS["Transformer"]["color"]
+    for column, (title, mask) in zip(axes.T, kinds.items(), strict=True):
+        for ax, own in zip(column, mask, strict=True):
+            T, S = own.shape
+            for t, s in np.ndindex(T, S):
+                face = color if own[t, s] else "#F2F2F2"
+                ax.add_patch(Rectangle((s, t), 1, 1, facecolor=face, edgecolor="white", lw=0.8))
+            ax.set(xlim=(-0.05, S + 0.05), ylim=(T + 0.05, -0.05), aspect="equal")
+            ax.set(xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
+        column[0].set_title(title, fontsize=9.5, loc="center")
+    for ax, name in zip(axes[:, 0], names, strict=True):
+        ax.set_ylabel(name.replace(" ", "\n"), fontsize=9, rotation=0, ha="right", va="center")
+    return axes
+
+
+def writing(weights, source, p, words, axes, *, best=6):
+    """Where a model looks at a step of writing, and which words it takes for likely.
+
+    weights  (S,)  of the source's words
+    source   S words
+    p        (V,)  probabilities of the next word
+    words    function from an array of ids to their words
+    axes     two Axes, left and right
+    best     how many words to show
+
+    Returns axes. Raises ValueError if there are not as many weights as words of the source.
+    """
+    if len(weights) != len(source):
+        raise ValueError(f"{len(weights)} weights for {len(source)} words of the source")
+    likely = np.argsort(-np.asarray(p), kind="stable")[:best]
+    for ax, names, values, label in (
+        (axes[0], source, weights, "weight of the source's words"),
+        (axes[1], words(likely), np.asarray(p)[likely], "probability of the next word"),
+    ):
+        ax.barh(range(len(names)), values, color=plots.MODELS["Transformer"]["color"])
+        ax.set_yticks(range(len(names)), names)
+        ax.tick_params(axis="y", length=0)
+        ax.invert_yaxis()
+        ax.set(xlim=(0, 1), xlabel=label)
+    return axes
