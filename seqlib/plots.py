@@ -14,8 +14,8 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from seqlib.attention_plots import links as links
-from seqlib.attention_plots import outlined as outlined
+from seqlib.link_plots import links as links
+from seqlib.link_plots import outlined as outlined
 from seqlib.search_plots import beam_tree as beam_tree
 
 MODELS = {
