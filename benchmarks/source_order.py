@@ -57,7 +57,10 @@ def probed(model, params, seed):
 
 def trained(backward, seed):
     """A row of the record."""
-    model, rng = Sutskever(K + FIRST, K + FIRST, 16, 64, lstm, backward), np.random.default_rng(seed)
+    model, rng = (
+        Sutskever(K + FIRST, K + FIRST, 16, 64, lstm, backward),
+        np.random.default_rng(seed),
+    )
     start = params = model.init(rng, np.float32)
     tests = {n: tasks.reversal(np.random.default_rng((1, n)), TEST, n, n, K) for n in LENGTHS}
     batches = (tasks.reversal(rng, B, MOST, LEAST, K) for _ in range(UPDATES))

@@ -35,6 +35,9 @@ from seqlib.layer_diagrams import stack as stack
 from seqlib.lstm_diagrams import lstm1997_cell as lstm1997_cell
 from seqlib.lstm_diagrams import lstm_backward as lstm_backward
 from seqlib.lstm_diagrams import lstm_cell as lstm_cell
+from seqlib.self_attention_diagrams import multihead as multihead
+from seqlib.self_attention_diagrams import path_lengths as path_lengths
+from seqlib.self_attention_diagrams import self_attention as self_attention
 from seqlib.seq2seq_diagrams import cho as cho
 from seqlib.seq2seq_diagrams import cho_backward as cho_backward
 from seqlib.seq2seq_diagrams import encoder_decoder as encoder_decoder

@@ -29,7 +29,7 @@ ENCODER, DECODER, CROSSING = WEIGHTS["W_{hh}"], "#5F005C", "#8A4B00"
 
 
 def encoder_decoder(upto, ax):
-    """"I am a student" read and its translation written, of which `upto` of 9 steps are done.
+    """ "I am a student" read and its translation written, of which `upto` of 9 steps are done.
 
     Returns ax. Raises ValueError unless 0 <= upto <= 9. Wants about (6.4, 2.9) inches.
     """

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch
 from PIL import Image
 
-from seqlib import diagrams, drawing, plots, transformer_plots, widgets
+from seqlib import attention_plots, diagrams, drawing, plots, transformer_plots, widgets
 
 rng = np.random.default_rng(0)
 
@@ -329,6 +329,32 @@ def test_blanks_and_dollars_are_readable_labels(ax):
     assert [label.get_text() for label in ax.get_xticklabels()] == ["␣", r"\$", "unit 1"]
 
 
+def test_weights_under_a_mask_are_numbers_or_crosses(ax):
+    mask = np.tri(3, dtype=bool)
+    assert attention_plots.masked_weights(mask / mask.sum(axis=1)[:, None], mask, "abc", ax) is ax
+    assert [text.get_text() for text in ax.texts] == ["1.00", *["0.50"] * 2, *["0.33"] * 3]
+    (crosses,) = ax.lines
+    assert {*zip(crosses.get_ydata(), crosses.get_xdata(), strict=True)} == {(0, 1), (0, 2), (1, 2)}
+
+
+def test_what_depends_on_distance_and_what_a_head_looks_at():
+    with style.context("seqlib.seqlib"):
+        axes = Figure().subplots(1, 2)
+        scores = -np.abs(np.subtract.outer(np.arange(5), np.arange(5)))
+        assert attention_plots.by_distance(scores, 2, axes, limits=(-4, 4)) is axes
+        assert axes[1].lines[0].get_ydata().tolist() == [-2, -1, 0, -1, -2]
+        assert axes[0].images[0].get_clim() == (-4, 4)
+        ax = Figure().subplots()
+        runs = {"one": np.ones((3, 4)), "other": np.zeros(4)}
+        assert attention_plots.along_rows(np.arange(4), runs, ax, trained=2) is ax
+        assert [text.get_text() for text in ax.texts] == ["other", "one"]  # from below
+        assert len(ax.lines) == 3 + 1 + 1 + 1 + 1
+        axes = Figure().subplots(1, 2)
+        attention_plots.head(np.eye(5, k=-1), {"before": 1, "itself": 0}, axes)
+        assert [bar.get_width() for bar in axes[1].patches] == [1, 0]
+        axes[0].figure.draw_without_rendering()
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -362,6 +388,18 @@ def test_blanks_and_dollars_are_readable_labels(ax):
                 {"a": ([1], [1], [0])}, ax, xlabel="", ylabel="", size=""
             ),
             "smallest size is 0",
+        ),
+        (
+            lambda ax: attention_plots.masked_weights(np.eye(2), np.ones((3, 3)), "ab", ax),
+            r"mask has the shape \(3, 3\); the weights have \(2, 2\)",
+        ),
+        (
+            lambda ax: attention_plots.by_distance(np.eye(3), 3, [ax, ax], limits=(0, 1)),
+            "t is 3; there are positions 0 to 2",
+        ),
+        (
+            lambda ax: attention_plots.head(np.eye(3), {"far": 3}, [ax, ax]),
+            "far is 3 back; 3 steps",
         ),
         (lambda ax: diagrams.unrolled_rnn(9, 1, ax), "T is 9"),
         (lambda ax: diagrams.unrolled_rnn(3, 4, ax), "upto is 4.* 0 to 3"),
@@ -485,6 +523,17 @@ DIAGRAMS = {  # name: the drawing, its height at 6.4 inches, names that stand in
     "attentive_decoders": (
         diagrams.attentive_decoders, 3.9,
         ["$s_{t-1}$", "$c_t$", "$y_{t-1}$", "attention", "tanh", "logits", "$h_1 \\dots h_S$"],
+    ),
+    "self_attention": (
+        diagrams.self_attention, 3.6,
+        ["$X$", "$Q$", "$K$", "$V$", "$Y$", r"$\alpha$", "$T, D$", "$W_q$", "$W_k$", "$W_v$"],
+    ),
+    "multihead": (
+        diagrams.multihead, 3.8,
+        ["attention 1", "attention N", "$y^2$", "$Y$", "$B, N, T, K$", "$B, N, T, T$"],
+    ),
+    "path_lengths": (
+        diagrams.path_lengths, 4.4, ["recurrence", "convolution, width 3", "attention", "1 layer"],
     ),
     "stack": (diagrams.stack, 4.0, ["$h_0^3$", "$h_4^1$", "dropout", "no dropout", "layer 3"]),
     "encoder_decoder": (
