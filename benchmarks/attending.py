@@ -7,9 +7,10 @@ of translation.py.  On phrases held out: how well the strongest weights agree wi
 also when all links are moved by some places, and which words are off; how often the next word
 changes, and how many phrases are still written without a mistake, when the weights are changed;
 which source word hurts most when it is hidden; what a linear probe reads from one of the encoder's
-outputs.  With a FOLDER the trained networks are kept there, or taken from there.  (2) The three
-scores on dates, over a one-way encoder, three seeds each.  (3) The time of the three scores,
-forward and backward, against the number of source positions.
+outputs; and at which places of longer phrases words and links go wrong.  With a FOLDER the trained
+networks are kept there, or taken from there.  (2) The three scores on dates, over a one-way
+encoder, three seeds each.  (3) The time of the three scores, forward and backward, against the
+number of source positions.
 """
 
 import sys
@@ -31,12 +32,21 @@ from seqlib.scratch.luong import Luong
 from seqlib.scratch.params import sub
 from seqlib.scratch.recurrent import carried, width
 
-SEEDS, CLIP, WARM_UP, LONGEST = (0, 1, 2), 1.0, 50, 20
+SEEDS, CLIP, WARM_UP, LONGEST = (0, 1, 2), 1.0, 50, 32
 PHRASES = {"D": 64, "H": 96, "batch": 64, "rate": 4e-3, "updates": 3600}
 DATES = {"D": 32, "H": 64, "batch": 64, "rate": 5e-3, "updates": 300, "look": 30}
 TRAIN, TEST = phrases.corpus()
 TRAIN = TRAIN[:-300]  # translation.py looks at the last 300
 WORDS = len(phrases.ENGLISH), len(phrases.FRENCH)
+
+
+def longer(count, longest=18):
+    """The phrases of translation.py whose sources are longer than all that were trained on."""
+    drawn = phrases.different(np.random.default_rng(1), 10 * count, longest + 4)
+    return [p for p in drawn if phrases.LONGEST < len(p.english) <= longest][:count]
+
+
+LONGER = longer(400)
 SHOWN = (
     "I am a student",
     "a quick bee does not look for the cities",
@@ -265,6 +275,26 @@ def hiding(model, params, batch, weights, sure, possible):
     }
 
 
+def on_longer(model, params):
+    """On phrases longer than all of the training: shares at each place, after the right words.
+
+    Of words that are right; of words whose greatest weight lies on a possible link.  Also the
+    alignment error rate, and the share of phrases that end too early when the model writes freely.
+    """
+    batch, (sure, possible) = phrases.batch(LONGER), phrases.links(LONGER)
+    right = model.logits(params, batch).argmax(axis=-1) == batch.targets
+    found = links_of(model.weights(params, batch), batch)
+    linked, words = (found & possible).any(axis=2), batch.mask[:, 1:]
+    places = [t for t in range(words.shape[1]) if words[:, t].sum() >= 30]
+    lengths = (rewritten(model, params, batch, None) != text.END).sum(axis=1)
+    return {
+        "right": [round(float(right[:, t][words[:, t]].mean()), 3) for t in places],
+        "linked": [round(float(linked[:, t][words[:, t]].mean()), 3) for t in places],
+        "alignment_error": round(metrics.alignment_error_rate(found, sure, possible), 4),
+        "too_short": round(float((lengths < words.sum(axis=1)).mean()), 4),
+    }
+
+
 def probed(model, params, sides):
     """The share of source words, k places further on, that one output h_s tells."""
     D = model.D if isinstance(model, Luong) else model.D + width(model.encoder, model.H)
@@ -299,6 +329,7 @@ def phrase_networks(folder):
             row |= {"off_gold": right_off_gold(model, params, batch, weights, possible)}
             row |= {"hiding": hiding(model, params, batch, weights, sure, possible)}
             row |= {"misplaced": misplaced(weights, batch, sure), "changes": changed}
+            row |= {"longer": on_longer(model, params)}
             row |= {"exact": exact(model, params, batch), "probe": probed(model, params, both)}
             results[name].append(row)
             print(name, row, flush=True)

@@ -13,7 +13,7 @@ def links(weights, source, target, t, ax):
     target   T words; those after step t are not written yet, and pale
     t        the step, 0 to T - 1
 
-    Lines are as thick as their weights; weights of 0.05 and more stand at their words.
+    Lines are as thick as their weights, from 0.01 on; weights of 0.05 and more are written out.
     Returns ax. Raises ValueError for other lengths or a step that is not there.
     """
     weights = np.asarray(weights, float)
@@ -25,8 +25,8 @@ def links(weights, source, target, t, ax):
         raise ValueError(f"t is {t}; the steps are 0 to {len(target) - 1}")
     above, below = (centers(words) for words in (source, target))
     for x, weight in zip(above, weights[t], strict=True):
-        ax.plot([x, below[t]], [0.86, 0.14], color=LINK, linestyle="-", alpha=min(1, 0.15 + weight),
-                lw=0.1 + 9 * weight, solid_capstyle="butt")  # fmt: skip
+        ax.plot([x, below[t]], [0.86, 0.14], color=LINK, linestyle="-", lw=0.1 + 9 * weight,
+                solid_capstyle="butt", visible=weight >= 0.01)  # fmt: skip
         if weight >= 0.05:
             ax.text(x, 1.12, f"{weight:.2f}", ha="center", color=LINK, fontsize=9)
     for x, word in zip(above, source, strict=True):
