@@ -3,9 +3,7 @@
 A tag such as (rnn-h) stands after its formula in one chapter, `$$ ... $$ (rnn-h)`; in a docstring
 of the module that implements it, before the formula in plain characters; and in a comment at the
 end of the line that computes it, `# (rnn-h)`, and of the line of the backward pass that undoes it.
-A tag may name a chapter that is still to be written: its lines are checked now, its formula as soon
-as that chapter is there.  `faults` compares these lists; it takes texts, so that it can be tested
-itself.
+`faults` compares these lists; it takes texts, so that it can be tested itself.
 """
 
 import ast
@@ -27,7 +25,6 @@ AT_END = re.compile(rf"#\s*((?:{TAG}[,\s]*)+)")
 CHAPTER = re.compile(r"\d\d_\w+\.ipynb")
 SCOPES = ast.FunctionDef, ast.ClassDef, ast.Module
 MOST = 2  # lines that carry a tag, each way
-PLANNED = []
 
 
 class Line(NamedTuple):
@@ -98,14 +95,13 @@ def chapter_tags(cells):
     }
 
 
-def faults(modules, chapters, planned=()):
+def faults(modules, chapters):
     """All that is wrong between the code and the text, one sentence each.
 
     modules   dict from path to Python source
     chapters  dict from file name to cells
-    planned   file names of chapters that may not be there yet
     """
-    found, awaited = [], set(planned) - set(chapters)
+    found = []
     homes = defaultdict(list)
     for name, cells in chapters.items():
         for tag in formulas(cells):
@@ -122,7 +118,7 @@ def faults(modules, chapters, planned=()):
             if line.tag not in declared:
                 found.append(f"{path}:{line.number} carries ({line.tag}); no docstring declares it")
         for tag, named in declared.items():
-            if not homes[tag] and not awaited & set(named):
+            if not homes[tag]:
                 found.append(f"{path} declares ({tag}); no chapter has its formula")
             if homes[tag] and named and homes[tag][0] not in named:
                 found.append(f"{path} says ({tag}) is in {named}; it is in {homes[tag][0]}")
@@ -155,7 +151,7 @@ def the_book():
 
 def test_the_book():
     modules, chapters = the_book()
-    found = faults(modules, chapters, PLANNED)
+    found = faults(modules, chapters)
     assert not found, "\n".join(found)
 
 
@@ -282,36 +278,6 @@ def test_no_chapters_no_formulas():
 )
 def test_a_fault_is_found(book, fault):
     assert fault in small_book(**book)
-
-
-LATER = MODULE.replace("01_one.ipynb", "01_one.ipynb and 02_two.ipynb")
-HALF = {"01_one.ipynb": cells([TEXT[1]])}  # without the formula of (twice)
-
-
-def test_a_planned_chapter_is_awaited():
-    """Until it is there; a chapter that nobody plans, a misspelled one too, excuses nothing."""
-    fault = "layer.py declares (twice); no chapter has its formula"
-    code = {"layer.py": LATER, "model.py": MODEL}
-    assert faults(code, HALF, ["02_two.ipynb"]) == []
-    assert faults(code, HALF, ["03_three.ipynb"]) == [fault]
-    there = {**HALF, "02_two.ipynb": cells(["Text."], "")}
-    assert faults(code, there, ["02_two.ipynb"]) == [fault]
-    told = {**HALF, "02_two.ipynb": cells(TEXT[:1], "")}
-    assert faults(code, told, ["02_two.ipynb"]) == []
-
-
-def test_the_code_of_a_planned_chapter_is_checked():
-    """Its lines, both ways, and the formulas that are in another chapter than the one named."""
-    for part, fault in [
-        ("y * y, y  # (square)", "layer.py declares (square); no line computes it"),
-        ("2 * dy  # (twice)", "layer.py declares (twice); no line undoes it"),
-        ("    (twice)   y = 2 x\n", "layer.py:10 carries (twice); no docstring declares it"),
-    ]:
-        assert fault in faults({"layer.py": without(LATER, part)}, HALF, ["02_two.ipynb"])
-    elsewhere = {"layer.py": MODULE.replace("01_one", "02_two")}
-    assert faults(elsewhere, HALF, ["02_two.ipynb"]) == [
-        "layer.py says (square) is in ['02_two.ipynb']; it is in 01_one.ipynb"
-    ]
 
 
 def test_no_partner_no_line_of_it():
