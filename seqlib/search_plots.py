@@ -19,7 +19,9 @@ def beam_tree(steps, ax, *, ylabel="rank"):
     for t, step in enumerate(steps):
         for _, parent, _, _ in step:
             if not 0 <= parent < widths[t]:
-                raise ValueError(f"parent {parent} at step {t + 1}; there are {widths[t]} before it")
+                raise ValueError(
+                    f"parent {parent} at step {t + 1}; there are {widths[t]} before it"
+                )
     best, place = set(), 0
     for t in reversed(range(len(steps))):
         best.add((t, place))
