@@ -2,9 +2,9 @@
 
 python benchmarks/beam.py      about five minutes; writes benchmarks/beam.json
 
-Cho's model learns English phrases of at most 12 words, for a short time, so that it is often unsure.
-Then it translates phrases of lengths that it has learned and longer ones, by beams of several widths
-that compare log-probabilities (alpha 0) or their means per word (alpha 1).
+Cho's model learns English phrases of at most 12 words, for a short time, so that it is often
+unsure.  Then it translates phrases of lengths that it has learned and longer ones, by beams of
+several widths that compare log-probabilities (alpha 0) or their means per word (alpha 1).
 """
 
 import record  # first: it sets one thread before NumPy is imported

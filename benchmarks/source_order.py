@@ -2,9 +2,9 @@
 
 python benchmarks/source_order.py      about two minutes; writes benchmarks/source_order.json
 
-An LSTM reads a row of symbols and an LSTM writes it backwards.  Read as it stands, the row ends with
-the symbol that is written first; read from its end, it begins with it.  (To write the row in the
-order in which it stands is the same task with the two readings exchanged.)  A linear probe for each
+An LSTM reads a row of symbols and an LSTM writes it backwards.  Read as it stands, the row ends
+with the symbol that is written first; read from its end, it begins with it.  (To write the row in
+the order in which it stands is the same task with the readings exchanged.)  A linear probe for each
 place of the row is fitted on the encoder's last state, h and c side by side, of the trained model
 and of the model before its training.
 """

@@ -31,7 +31,7 @@ def hits(model, params, batch, own=0.0):
 
 
 def scores(model, params, batch):
-    """Scores of a batch: what changes when a model reads its own symbols in place of the right ones."""
+    """Scores of a batch, and what changes in them when a model reads its own symbols."""
     forced, free = (hits(model, params, batch, own) for own in (0.0, 1.0))
     wrong = ~free & batch.mask
     after = (np.cumsum(wrong, axis=1) - wrong > 0) & batch.mask

@@ -3,8 +3,8 @@
 They draw on the Axes given, set its labels and return it. Apply the style once per notebook with
 plt.style.use("seqlib.seqlib"). MODELS gives a model the same color, line style and marker
 everywhere: what is named "RNN" or "RNN, 64 units" looks like the RNN, and "3-gram" like the n-gram.
-Other names get shades from blue to yellow, in their order.  The tree of a beam search has a module of
-its own and is found here too.
+Other names get shades from blue to yellow, in their order.  The tree of a beam search has a module
+of its own and is found here too.
 """
 
 import re

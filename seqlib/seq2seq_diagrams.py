@@ -1,7 +1,7 @@
 """Encoder and decoder, forward and backward; the drawings are found in `seqlib.diagrams` too.
 
 Names are those of the formulas in `seqlib.scratch.seq2seq` and `seqlib.scratch.cho`: x_s is read,
-h_s the encoder's state after it, y_{t-1} is fed to the decoder, s_t its state, p_t what it predicts.
+h_s the encoder's state after it; y_{t-1} is fed to the decoder, s_t its state, p_t its prediction.
 """
 
 from seqlib.drawing import (
@@ -29,7 +29,7 @@ ENCODER, DECODER, CROSSING = WEIGHTS["W_{hh}"], "#5F005C", "#8A4B00"
 
 
 def encoder_decoder(upto, ax):
-    """ "I am a student" read and its translation written, of which `upto` of 9 steps are done.
+    """A phrase read ("I am a student") and its translation written, `upto` of 9 steps done.
 
     Returns ax. Raises ValueError unless 0 <= upto <= 9. Wants about (6.4, 2.9) inches.
     """
