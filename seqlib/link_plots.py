@@ -13,7 +13,7 @@ def links(weights, source, target, t, ax):
     target   T words; those after step t are not written yet, and pale
     t        the step, 0 to T - 1
 
-    Lines are as thick as their weights, from 0.01 on; weights of 0.05 and more are written out.
+    Lines are as thick as their weights, from 0.01 on; from 0.05 on the weights stand at the words.
     Returns ax. Raises ValueError for other lengths or a step that is not there.
     """
     weights = np.asarray(weights, float)
