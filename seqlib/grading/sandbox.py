@@ -73,6 +73,8 @@ def walls():
     binds = [path for path in SYSTEM if os.path.exists(path)] + sorted(map(str, seen))
     command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
     command += ["--cap-drop", "ALL", "--uid", "65534", "--gid", "65534"]
+    # For imports; no child opens to write.  First: an interpreter may lie in it.
+    command += ["--size", str(2**24), "--tmpfs", "/tmp"]
     for path in binds:
         if os.path.islink(path) and path in SYSTEM:
             command += ["--symlink", os.readlink(path), path]
@@ -86,7 +88,6 @@ def walls():
         command += ["--tmpfs", "/answer/seqlib/exercises"]
     for device in ("null", "zero", "urandom"):
         command += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
-    command += ["--size", str(2**24), "--tmpfs", "/tmp"]  # for imports; no child opens to write
     command += ["--remount-ro", "/", "--chdir", "/"]
     for name, value in {
         "HOME": "/tmp",
