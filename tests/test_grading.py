@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqlib.grading import __main__, cluster, exercises, grade, records, sandbox, wire
+from seqlib.grading import __main__, cluster, exercises, feedback, grade, records, sandbox, wire
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 2.0
@@ -664,6 +664,15 @@ def test_the_published_solutions_earn_all_points_in_the_sandbox(grader):
             grade.Task("x", "d", content, 11, str(exercises.FOLDER), None, 20.0, 2048)
         )
         assert which == exercise and all(row.outcome == "full" for row in found), found
+
+
+def test_each_student_has_a_page_of_her_own(tmp_path):
+    kept = {"question": "q", "points": 1, "most": 2, "cause": "<b>", "path": "p", "cases": "[]"}
+    names = ["a b", "a_b", "../a", "é/x", "<script>"]
+    feedback.write([kept | {"student": name} for name in names], tmp_path / "pages")
+    pages = list((tmp_path / "pages").iterdir())
+    assert len(pages) == 5 and all(page.suffix == ".html" for page in pages)
+    assert not any("<b>" in page.read_text() or "<script>" in page.read_text() for page in pages)
 
 
 def test_a_csv_holds_no_formula():

@@ -2,8 +2,8 @@
 
 import html
 import json
-import re
 from pathlib import Path
+from urllib.parse import quote
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -29,7 +29,7 @@ def write(marks, folder):
     for mark in marks:
         students.setdefault(mark["student"], []).append(mark)
     for student, own in students.items():
-        name = re.sub(r"[^\w.-]", "_", student)
+        name = quote(student, safe=" ")  # another name for each, and none that leads elsewhere
         page = PAGE.format(title=html.escape(student), body="".join(map(section, own)))
         (folder / f"{name}.html").write_text(page, encoding="utf-8")
 
