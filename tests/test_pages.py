@@ -34,3 +34,14 @@ def test_the_reference_lists_every_module_once():
         f"seqlib.grading.{name}" for name in ("__main__", "child", "wire")
     }
     assert sorted(listed) == sorted(set(modules) - internal)
+
+
+def test_the_contents_are_in_order():
+    """All chapters, then all exercises, by their numbers."""
+    listed = re.findall(r"file: (\S+)", (ROOT / "_toc.yml").read_text("utf-8"))
+    for part, pattern in (("chapters", "*.ipynb"), ("exercises", "*/solution.ipynb")):
+        files = sorted((ROOT / part).glob(pattern))
+        there = [str(path.relative_to(ROOT).with_suffix("")) for path in files]
+        assert [name for name in listed if name.startswith(f"{part}/")] == there
+    places = [listed.index("book/exercises"), listed.index("chapters/10_transformer")]
+    assert places == sorted(places, reverse=True)
