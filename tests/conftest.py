@@ -17,6 +17,14 @@ VIEWS = {  # width in CSS pixels, color scheme
 }
 
 
+def seen_as(page, view):
+    """Show a page in one of the VIEWS."""
+    width, scheme = VIEWS[view]
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    page.wait_for_timeout(300)  # for what moves to its place
+
+
 class Opened(NamedTuple):
     """A page in the browser, with what happened while it loaded."""
 
@@ -70,13 +78,20 @@ def open_page(chromium):
 
 @pytest.fixture(scope="session")
 def axe():
-    """Function (page) -> faults, one line for each element that axe-core objects to."""
+    """Function (page) -> faults, one line for each element that axe-core objects to.
+
+    It takes the names of rules: to look at `only` those, or `without` them.
+    """
     assert AXE.exists(), "axe-core is missing: `make book` fetches it from package-lock.json"
     source = AXE.read_text(encoding="utf-8")
 
-    def run(page):
-        page.evaluate(source)
-        found = page.evaluate("() => axe.run({preload: false})")
+    def run(page, only=None, without=()):
+        choice = {"preload": False, "rules": {rule: {"enabled": False} for rule in without}}
+        if only:
+            choice["runOnly"] = {"type": "rule", "values": only}
+        if not page.evaluate("() => Boolean(window.axe)"):
+            page.evaluate(source)
+        found = page.evaluate("(choice) => axe.run(choice)", choice)
         # Text in the color of its ground is "incomplete" for axe, and invisible for a reader.
         invisible = [
             rule | {"nodes": [node for node in rule["nodes"] if "equalRatio" in json.dumps(node)]}
