@@ -65,8 +65,8 @@ def open_page(chromium):
         page.on("console", lambda line: line.type == "error" and errors.append(line.text))
         # Nothing is let out; the attempt is in `requests` all the same.
         context.route(lambda url: not url.startswith(LOCAL), lambda route: route.abort())
-        page.goto(Path(path).as_uri())
-        page.wait_for_load_state("networkidle")
+        page.goto(Path(path).as_uri())  # until it has loaded, with its images and scripts
+        page.wait_for_timeout(300)  # for what its scripts ask for then
         page.evaluate("() => window.MathJax && MathJax.startup && MathJax.startup.promise")
         try:
             yield Opened(page, requests, errors)
