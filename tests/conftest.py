@@ -67,7 +67,8 @@ def open_page(chromium):
         context.route(lambda url: not url.startswith(LOCAL), lambda route: route.abort())
         page.goto(Path(path).as_uri())  # until it has loaded, with its images and scripts
         page.wait_for_timeout(300)  # for what its scripts ask for then
-        page.evaluate("() => window.MathJax && MathJax.startup && MathJax.startup.promise")
+        # Waiting outlives the step from index.html to the first page.
+        page.wait_for_function("async () => (await window.MathJax?.startup?.promise, true)")
         try:
             yield Opened(page, requests, errors)
         finally:
