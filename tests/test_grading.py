@@ -16,7 +16,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqlib.grading import __main__, cluster, exercises, feedback, grade, records, sandbox, wire
+from seqlib.grading import (
+    __main__,
+    cluster,
+    exercises,
+    feedback,
+    grade,
+    questions,
+    records,
+    sandbox,
+    wire,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 2.0
@@ -152,6 +162,9 @@ CHEATS = {
     "a string of 100 MB": "def double(x):\n    return 'x' * 10**8",
     "nested for ever": "def double(x):\n    y = []\n    y.append(y)\n    return y",
     "a wrong number": "def double(x):\n    return 3 * x",
+    "half a character": "def double(x):\n    raise ValueError('\\ud800')",
+    "half a character returned": "def double(x):\n    return {'\\udfff': '\\ud800'}",
+    "a huge integer": "def double(x):\n    return 10**4000",
     "complex": "def double(x):\n    return 2 * x + 0j",
 }
 DESCRIPTOR = "import os\ndef fds():\n    for n in range(3, 64):\n        try: os.fstat(n)\n        except OSError: continue\n        yield n\n"
@@ -373,7 +386,43 @@ def test_forms_of_a_notebook(grader, folder, name):
     assert found == expected, causes
 
 
+def test_long_code_is_told_and_no_zero_of_a_question(grader, folder):
+    """Escaped, one of these characters has six bytes: what is sent has to fit."""
+    _, found = grader.grade(task(answered("# " + "漢" * 15_000), folder))
+    assert [row.outcome for row in found] == ["full"] * 3
+    _, (row,) = grader.grade(task(answered("# " + "漢" * 60_000), folder))
+    assert row.outcome == "unreadable" and "bytes of code" in row.cause
+
+
+@pytest.mark.parametrize("error", [OverflowError, ZeroDivisionError, AssertionError, MemoryError])
+def test_a_value_that_a_case_cannot_use_is_wrong(error):
+    def case(answer, rng):
+        raise error("the right value is 42")
+
+    asked = questions.Question("q", "f", (questions.Case(1, "", case, ""),))
+    (found,) = questions.judged(asked, None, 0)
+    assert not found.passed and "42" not in found.message and error.__name__ in found.message
+
+
+def test_an_error_of_ours_leaves_one_submission_ungraded(monkeypatch):
+    class Broken:
+        def grade(self, task):
+            raise OSError("disk")
+
+    monkeypatch.setattr(grade, "_grader", Broken())
+    assert grade.graded(task(b"{}", "x")) == ("d", None, [], "OSError: disk")
+
+
 # A fault of the sandbox is not one of the answer
+
+
+def test_a_child_that_ends_before_it_is_locked_is_a_fault(grader, folder, monkeypatch):
+    def ended(self, value=None):
+        raise sandbox.Stopped("the process ended")
+
+    monkeypatch.setattr(sandbox.Answer, "exchange", ended)
+    with pytest.raises(sandbox.Fault, match="does not close"):
+        grader.grade(task(answered(), folder))
 
 
 def test_a_fault_is_no_zero(grader, folder, monkeypatch):

@@ -24,7 +24,7 @@ from seqlib.grading.records import Records
 from seqlib.grading.sandbox import Answer, Fault, Sandbox
 
 LARGEST = 20 * 2**20  # bytes of a notebook
-CELLS, LENGTH = 2000, 2**17  # cells, and characters of all their code, that are run
+CELLS, LENGTH = 2000, 2**17  # cells, and bytes of all their code in JSON, that are run
 
 
 class Task(NamedTuple):
@@ -134,10 +134,10 @@ def code_of(notebook):
             text = "".join(part for part in text if isinstance(part, str))
         if isinstance(text, str):
             sources.append(text)
-    if len(sources) > CELLS or sum(map(len, sources)) > LENGTH:
+    size = len(json.dumps(sources))
+    if len(sources) > CELLS or size > LENGTH:
         raise Unreadable(
-            f"{len(sources)} cells with {sum(map(len, sources))} characters of code; at most"
-            f" {CELLS} and {LENGTH}"
+            f"{len(sources)} cells with {size} bytes of code; at most {CELLS} and {LENGTH}"
         )
     return sources
 
@@ -238,6 +238,8 @@ def graded(task):
         return task.digest, *_grader.grade(task), None
     except Fault as fault:
         return task.digest, None, [], str(fault)
+    except Exception as error:  # of ours: this submission stays without a result, the others go on
+        return task.digest, None, [], f"{type(error).__name__}: {error}"
 
 
 def task_of(path, digest, settings):

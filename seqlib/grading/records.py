@@ -78,6 +78,9 @@ class Records:
 
     def submission(self, path, student, digest):
         """Remember whose notebook lies where."""
+        path, student = (
+            name.encode("utf-8", "backslashreplace").decode() for name in (path, student)
+        )
         self.connection.execute(
             "INSERT OR REPLACE INTO submissions VALUES (?, ?, ?)", (path, student, digest)
         )

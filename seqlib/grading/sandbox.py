@@ -201,7 +201,10 @@ class Answer:
 
     def begin(self):
         self.socket, self.child = self.sandbox.fork()
-        kind, *content = self.exchange(self.setup)
+        try:
+            kind, *content = self.exchange(self.setup)
+        except Stopped as stopped:  # no code of the notebook has run yet
+            raise Fault(f"the sandbox does not close: {stopped}") from stopped
         if kind != "locked":
             raise Fault(f"the sandbox does not close: {' '.join(map(str, content))}")
         kind, *content = self.exchange()

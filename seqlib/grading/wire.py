@@ -75,7 +75,9 @@ def _tree(value, data):
 
 def _value(tree, data, start):
     """The value of a part of the header, and where its arrays end in the data."""
-    if tree is None or type(tree) in (bool, int, float, str):
+    if type(tree) is str:
+        return _text(tree), start
+    if tree is None or type(tree) in (bool, int, float):
         return tree, start
     if type(tree) is not dict or len(tree) != 1:
         raise Refused("a header of another form")
@@ -91,9 +93,14 @@ def _value(tree, data, start):
     if kind == "dict":
         found = {}
         for key, part in content:
-            found[str(key)], start = _value(part, data, start)
+            found[_text(str(key))], start = _value(part, data, start)
         return found, start
     raise Refused(f"a header with {kind[:20]!r}")
+
+
+def _text(value):
+    """A string that any file can hold: half a character is written out."""
+    return value.encode("utf-8", "backslashreplace").decode()
 
 
 def _array(dtype, shape, data, start):
