@@ -22,6 +22,8 @@ def seen_as(page, view):
     width, scheme = VIEWS[view]
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=scheme)
+    # A page of a thousand formulas may hear of it seconds later.
+    page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=scheme)
     page.wait_for_timeout(300)  # for what moves to its place
 
 
