@@ -1,152 +1,11 @@
-"""Formulas and code carry the same tags.
+"""Formulas and code carry the same tags: book/_ext/tags.py compares them, in the book and here."""
 
-A tag such as (rnn-h) stands after its formula in one chapter, `$$ ... $$ (rnn-h)`; in a docstring
-of the module that implements it, before the formula in plain characters; and in a comment at the
-end of the line that computes it, `# (rnn-h)`, and of the line of the backward pass that undoes it.
-`faults` compares these lists; it takes texts, so that it can be tested itself.
-"""
-
-import ast
-import io
-import re
 import textwrap
-import tokenize
-from collections import Counter, defaultdict
-from pathlib import Path
-from typing import NamedTuple
+from collections import Counter
 
 import nbformat
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-TAG = r"\(([a-z][a-z0-9]*(?:-[a-z0-9]+)*)\)"
-DECLARED = re.compile(rf"^\s*{TAG} {{2,}}\S", re.MULTILINE)
-AT_END = re.compile(rf"#\s*((?:{TAG}[,\s]*)+)")
-CHAPTER = re.compile(r"\d\d_\w+\.ipynb")
-SCOPES = ast.FunctionDef, ast.ClassDef, ast.Module
-MOST = 2  # lines that carry a tag, each way
-
-
-class Line(NamedTuple):
-    """A line of code that carries a tag."""
-
-    tag: str
-    number: int
-    scopes: tuple  # the syntax trees around it, from the module to the innermost function
-    backward: bool
-
-    def wants_backward(self):
-        """Whether the function around a line of a forward pass has a partner that goes backward."""
-        outer, inner = self.scopes[-2:] if len(self.scopes) > 1 else (self.scopes[0], None)
-        if not isinstance(inner, ast.FunctionDef):
-            return False
-        siblings = {node.name for node in outer.body if isinstance(node, ast.FunctionDef)}
-        return inner.name.replace("forward", "backward") in siblings - {inner.name} or (
-            "loss_and_grads" in siblings  # a model goes forward and backward in this one method
-        )
-
-
-def code_lines(source):
-    """The lines of a Python source that carry tags in a comment at their end."""
-    scopes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, SCOPES)]
-    rows = source.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        found = AT_END.match(token.string) if token.type == tokenize.COMMENT else None
-        if not found:
-            continue
-        row = token.start[0]
-        around = [s for s in scopes if not hasattr(s, "lineno") or s.lineno <= row <= s.end_lineno]
-        around.sort(key=lambda scope: getattr(scope, "lineno", 0))
-        functions = [s.name for s in around if isinstance(s, ast.FunctionDef)]
-        inside = bool(functions) and functions[-1].endswith("backward")
-        backward = inside or "backward(" in rows[row - 1]
-        for tag in re.findall(TAG, found.group(1)):
-            yield Line(tag, row, tuple(around), backward)
-
-
-def declared_tags(source):
-    """The tags that docstrings declare, each with the chapters said to hold its formula."""
-    tree = ast.parse(source)
-    general = ast.get_docstring(tree) or ""
-    declared = {}
-    for node in ast.walk(tree):
-        text = (isinstance(node, SCOPES) and ast.get_docstring(node)) or ""
-        for tag in DECLARED.findall(text):
-            declared[tag] = CHAPTER.findall(text) or CHAPTER.findall(general)
-    return declared
-
-
-def formulas(cells):
-    """The tags of the formulas in a chapter's text, in order."""
-    tags = []
-    for cell in cells:
-        if cell.cell_type == "markdown":
-            pieces = cell.source.split("$$")
-            assert len(pieces) % 2, f"a $$ without its partner: {cell.source[:60]!r}"
-            after = [re.match(rf"[ \t]*{TAG}", piece) for piece in pieces[2::2]]
-            tags += [match.group(1) for match in after if match]
-    return tags
-
-
-def chapter_tags(cells):
-    """The tags that a chapter's own code carries."""
-    return {
-        line.tag for cell in cells if cell.cell_type == "code" for line in code_lines(cell.source)
-    }
-
-
-def faults(modules, chapters):
-    """All that is wrong between the code and the text, one sentence each.
-
-    modules   dict from path to Python source
-    chapters  dict from file name to cells
-    """
-    found = []
-    homes = defaultdict(list)
-    for name, cells in chapters.items():
-        for tag in formulas(cells):
-            homes[tag].append(name)
-    for tag, names in homes.items():
-        if len(names) > 1:
-            found.append(f"({tag}) has {len(names)} formulas, in {', '.join(names)}")
-
-    implemented = set()
-    for path, source in modules.items():
-        declared, lines = declared_tags(source), list(code_lines(source))
-        implemented |= set(declared)
-        for line in lines:
-            if line.tag not in declared:
-                found.append(f"{path}:{line.number} carries ({line.tag}); no docstring declares it")
-        for tag, named in declared.items():
-            if not homes[tag]:
-                found.append(f"{path} declares ({tag}); no chapter has its formula")
-            if homes[tag] and named and homes[tag][0] not in named:
-                found.append(f"{path} says ({tag}) is in {named}; it is in {homes[tag][0]}")
-            ways = Counter(line.backward for line in lines if line.tag == tag)
-            wanted = any(line.wants_backward() for line in lines if line.tag == tag)
-            for backward, does in [(False, "computes"), (True, "undoes")]:
-                count = ways[backward]
-                if count > MOST:
-                    found.append(f"{path}: a line {does} ({tag}), {count} times; {MOST} at most")
-                if not count and (wanted or not backward):
-                    found.append(f"{path} declares ({tag}); no line {does} it")
-
-    for name, cells in chapters.items():
-        for tag in sorted(chapter_tags(cells) - set(formulas(cells)) - implemented):
-            found.append(f"{name}: its code carries ({tag}), which is no formula of the chapter")
-    return found
-
-
-def the_book():
-    modules = {
-        str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-        for path in sorted((ROOT / "seqlib").rglob("*.py"))
-    }
-    chapters = {
-        path.name: nbformat.read(path, as_version=4).cells
-        for path in sorted((ROOT / "chapters").glob("*.ipynb"))
-    }
-    return modules, chapters
+from tags import chapter_lines, code_lines, declared_tags, faults, formulas, the_book
 
 
 def test_the_book():
@@ -220,7 +79,10 @@ def without(text, part):
 def test_a_book_without_fault():
     assert small_book() == []
     assert formulas(cells()) == ["twice", "square", "model", "own"]
-    assert chapter_tags(cells()) == {"own", "twice"}
+    assert [(place, line.tag) for place, line in chapter_lines(cells())] == [
+        (2, "own"),
+        (2, "twice"),
+    ]
 
 
 def test_no_chapters_no_formulas():

@@ -1,0 +1,237 @@
+"""Which test turns red when a line that carries an equation's tag is wrong.
+
+python benchmarks/proofs.py           an hour of one core; writes benchmarks/proofs.json
+python benchmarks/proofs.py TAG ...   these tags anew, the others as they were recorded
+
+Every tagged line of seqlib is broken on purpose, in a copy: an operation replaced by another, a
+sign dropped, a number changed, a value scaled.  The tests that name its module run on the copy.
+The first that fails by an assertion, not by a crash, is recorded as the one that proves the line.
+A line that nothing proves is an error.
+"""
+
+import record  # first: it sets one thread before NumPy is imported
+
+# isort: split
+import ast
+import copy
+import json
+import multiprocessing
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import hypothesis
+import pytest
+import torch  # noqa: F401  imported once, here, and not by every run of the tests
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+from tags import code_lines, the_book  # noqa: E402
+
+OPERATORS = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Add,
+    ast.Div: ast.Mult,
+    ast.Pow: ast.Mult,
+}
+FUNCTIONS = {
+    "add": "subtract",
+    "cumsum": "cumprod",
+    "exp": "expm1",
+    "log": "log1p",
+    "matmul": None,
+    "max": "min",
+    "maximum": "minimum",
+    "mean": "sum",
+    "multiply": "add",
+    "sigmoid": "tanh",
+    "sqrt": "abs",
+    "subtract": "add",
+    "sum": "mean",
+    "tanh": "sin",
+}
+FIRST = ("test_gradients.py", "test_parity.py", "test_properties.py")
+NEVER = ("test_book.py", "test_equations.py", "test_exercises.py", "test_grading.py")
+MOST_MUTANTS, SECONDS = 12, 300
+
+
+def scaled(node):
+    return ast.BinOp(ast.Constant(1.25), ast.Mult(), node)
+
+
+def mutants(statement):
+    """Statements that differ from this one in one place, the likelier mistakes first."""
+    count = len(list(ast.walk(statement)))
+    inside_index = {
+        id(inner)
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Subscript)
+        for inner in ast.walk(node.slice)
+    }
+    indexed = [place for place, node in enumerate(ast.walk(statement)) if id(node) in inside_index]
+    for kind in ("operator", "function", "sign", "number", "value", "argument"):
+        for place in range(count):
+            if place in indexed:
+                continue
+            changed = copy.deepcopy(statement)
+            node = list(ast.walk(changed))[place]
+            if mutate(node, kind):
+                yield ast.unparse(ast.fix_missing_locations(changed))
+
+
+def mutate(node, kind):
+    """Change a node in place; whether there was something of this kind to change."""
+    if kind == "operator" and isinstance(node, ast.BinOp | ast.AugAssign):
+        if type(node.op) not in OPERATORS:
+            return False
+        node.op = OPERATORS[type(node.op)]()
+    elif kind == "function" and isinstance(node, ast.Attribute) and FUNCTIONS.get(node.attr):
+        node.attr = FUNCTIONS[node.attr]
+    elif kind == "sign" and isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        node.op = ast.UAdd()
+    elif kind == "number" and isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        node.value += 1
+    elif kind == "value" and isinstance(node, ast.Assign | ast.Return | ast.AugAssign):
+        if node.value is None or isinstance(node.value, ast.Tuple):
+            return False
+        node.value = scaled(node.value)
+    elif kind == "argument" and isinstance(node, ast.Call) and node.args:
+        places = [i for i, a in enumerate(node.args) if isinstance(a, ast.Name | ast.Subscript)]
+        if not places:
+            return False
+        node.args[places[-1]] = scaled(node.args[places[-1]])
+    else:
+        return False
+    return True
+
+
+def statement_at(source, number):
+    """The innermost statement that covers a line."""
+    found = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.stmt) and node.lineno <= number <= node.end_lineno
+    ]
+    return max(found, key=lambda node: node.lineno)
+
+
+def replaced(source, statement, text):
+    """The source with another text in place of a statement."""
+    rows = source.splitlines()
+    start = rows[statement.lineno - 1][: statement.col_offset]
+    rest = rows[statement.end_lineno - 1][statement.end_col_offset :]
+    rows[statement.lineno - 1 : statement.end_lineno] = [start + text + rest]
+    return "\n".join(rows) + "\n"
+
+
+class FirstFailure:
+    """Pytest plugin: the test that failed first, and whether an assertion failed."""
+
+    def __init__(self):
+        self.name = self.asserted = None
+
+    def pytest_runtest_makereport(self, item, call):
+        if call.excinfo is not None and self.name is None:
+            self.name = item.nodeid
+            self.asserted = call.excinfo.errisinstance(AssertionError)
+
+
+def red(folder, names, choice, answer):
+    """Run tests in a process of its own; tells (name, asserted) of the first that fails."""
+    import os
+
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
+    sys.path.insert(0, str(folder / "tests"))
+    hypothesis.settings.register_profile(
+        "search",
+        phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+    )
+    hypothesis.settings.load_profile("search")
+    failure = FirstFailure()
+    arguments = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--capture=fd"]
+    arguments += ["-k", choice] if choice else []
+    stdout, sys.stdout = sys.stdout, open(os.devnull, "w")
+    pytest.main([*arguments, *names], plugins=[failure])
+    sys.stdout = stdout
+    answer.put((failure.name, failure.asserted))
+
+
+def run(folder, names, choice):
+    """What `red` tells, or (None, None) after too long."""
+    context = multiprocessing.get_context("fork")
+    answer = context.Queue()
+    process = context.Process(target=red, args=(folder, names, choice, answer))
+    process.start()
+    process.join(SECONDS)
+    if process.is_alive():
+        process.kill()
+        process.join()
+    return answer.get() if not answer.empty() else (None, None)
+
+
+def tests_of(stem):
+    """The test files that name a module, those that check most of all first."""
+    files = [path for path in (ROOT / "tests").glob("test_*.py") if path.name not in NEVER]
+    naming = [p.name for p in files if re.search(rf"\b{stem}\b", p.read_text(encoding="utf-8"))]
+    naming.sort(key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
+    return [f"tests/{name}" for name in naming]
+
+
+def proof(folder, path, line):
+    """The test that proves a line: its name, and the mutant that it found."""
+    source = (ROOT / path).read_text(encoding="utf-8")
+    statement = statement_at(source, line.number)
+    stem = Path(path).stem
+    names = tests_of(stem)
+    try:
+        for text in list(mutants(statement))[:MOST_MUTANTS]:
+            (folder / path).write_text(replaced(source, statement, text), encoding="utf-8")
+            for choice in (stem, None):
+                name, asserted = run(folder, names, choice)
+                if asserted:
+                    return name, text
+                if name:
+                    break  # a crash proves little: another mutant
+    finally:
+        (folder / path).write_text(source, encoding="utf-8")
+    return None, None
+
+
+def main(tags):
+    modules, _ = the_book()
+    before = ROOT / "benchmarks" / "proofs.json"
+    proofs = json.loads(before.read_text())["results"] if tags and before.exists() else {}
+    unproved = []
+    with tempfile.TemporaryDirectory() as home:
+        folder = Path(home)
+        for name in ("seqlib", "tests", "exercises", "pyproject.toml", "chapters", "book"):
+            source = ROOT / name
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+        for path, source in modules.items():
+            if "/pytorch/" in path:
+                continue  # no backward pass of ours; the parity tests compare the whole
+            for line in code_lines(source):
+                if tags and line.tag not in tags:
+                    continue
+                name, text = proof(folder, path, line)
+                way = "backward" if line.backward else "forward"
+                print(f"({line.tag}) {path}:{line.number} {way}: {name}   {text}", flush=True)
+                if name is None:
+                    unproved.append(f"({line.tag}) {path}:{line.number}")
+                else:
+                    proofs.setdefault(line.tag, {})[f"{path} {way}"] = name
+    recipe = {"mutants of a line, at most": MOST_MUTANTS}
+    record.write("proofs", recipe, proofs)
+    if unproved:
+        sys.exit("Nothing proves " + ", ".join(unproved))
+
+
+if __name__ == "__main__":
+    main(set(sys.argv[1:]))
