@@ -25,7 +25,7 @@ CACHE_KEY = BUILD / "cache.sha256"
 BUILD_KEY = BUILD / "book.sha256"
 ASSETS_KEY = ROOT / "node_modules" / "installed.sha256"
 # Not part of the book: a change here does not rebuild it.
-IGNORED = {"_build", "node_modules", "tests", "__pycache__", "seqlib.egg-info"}
+IGNORED = {"_build", "node_modules", "__pycache__", "seqlib.egg-info"}
 
 
 def files(*folders):

@@ -2,7 +2,7 @@
 
 `$$ ... $$ (rnn-h)` shows its tag where other books show a number; the mark below it has the number,
 by chapter, and opens: the line of seqlib that computes the formula, the line that undoes it, and a
-test that turns red when such a line is wrong (benchmarks/proofs.json says how that was found out).
+test that turns red when such a line is wrong (tests/proofs.py finds out which).
 The directive `equations` lists them all. The build stops at whatever tags.faults finds.
 """
 
@@ -20,7 +20,7 @@ from sphinx.domains.math import MathDomain
 from sphinx.util import logging
 from tags import ROOT, chapter_lines, code_lines, faults, formulas, the_book
 
-PROOFS = ROOT / "benchmarks" / "proofs.json"
+PROOFS = ROOT / "tests" / "proofs.json"
 log = logging.getLogger(__name__)
 
 
@@ -39,7 +39,7 @@ class Formula(NamedTuple):
 def the_formulas():
     """All tagged formulas, by tag, in the order of the book."""
     modules, chapters = the_book()
-    proofs = json.loads(PROOFS.read_text(encoding="utf-8"))["results"] if PROOFS.exists() else {}
+    proofs = json.loads(PROOFS.read_text(encoding="utf-8")) if PROOFS.exists() else {}
     lines, own = defaultdict(list), defaultdict(list)
     for path in sorted(modules, key=lambda path: ("pytorch/" in path, path)):
         for line in code_lines(modules[path]):

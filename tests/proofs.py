@@ -1,7 +1,7 @@
 """Which test turns red when a line that carries an equation's tag is wrong.
 
-python benchmarks/proofs.py           an hour of one core; writes benchmarks/proofs.json
-python benchmarks/proofs.py TAG ...   these tags anew, the others as they were recorded
+python tests/proofs.py           half an hour of one core; writes tests/proofs.json
+python tests/proofs.py TAG ...   these tags anew, the others as they were recorded
 
 Every tagged line of seqlib is broken on purpose, in a copy: an operation replaced by another, a
 sign dropped, a number changed, a value scaled.  The tests that name its module run on the copy.
@@ -9,13 +9,11 @@ The first that fails by an assertion, not by a crash, is recorded as the one tha
 A line that nothing proves is an error.
 """
 
-import record  # first: it sets one thread before NumPy is imported
-
-# isort: split
 import ast
 import copy
 import json
 import multiprocessing
+import os
 import re
 import shutil
 import sys
@@ -27,6 +25,9 @@ import pytest
 import torch  # noqa: F401  imported once, here, and not by every run of the tests
 
 ROOT = Path(__file__).resolve().parent.parent
+RECORD = ROOT / "tests" / "proofs.json"
+# Small products: more threads make them slower.
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 from tags import code_lines, the_book  # noqa: E402
 
@@ -55,7 +56,7 @@ FUNCTIONS = {
 }
 FIRST = ("test_gradients.py", "test_parity.py", "test_properties.py")
 NEVER = ("test_book.py", "test_equations.py", "test_exercises.py", "test_grading.py")
-MOST_MUTANTS, SECONDS = 12, 300
+MOST_MUTANTS, SECONDS = 12, 120
 
 
 def scaled(node):
@@ -141,8 +142,6 @@ class FirstFailure:
 
 def red(folder, names, choice, answer):
     """Run tests in a process of its own; tells (name, asserted) of the first that fails."""
-    import os
-
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     sys.path.insert(0, str(folder / "tests"))
@@ -177,23 +176,26 @@ def run(folder, names, choice):
 
 
 def tests_of(stem):
-    """The test files that name a module, those that check most of all first."""
-    files = [path for path in (ROOT / "tests").glob("test_*.py") if path.name not in NEVER]
+    """What to run, one after the other: pairs of test files and pytest's choice among their tests.
+
+    By the module's name in each file that checks every module, then in all that name this one, then
+    without a choice.
+    """
+    files = [path for path in sorted((ROOT / "tests").glob("test_*.py")) if path.name not in NEVER]
     naming = [p.name for p in files if re.search(rf"\b{stem}\b", p.read_text(encoding="utf-8"))]
     naming.sort(key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
-    return [f"tests/{name}" for name in naming]
+    naming = [f"tests/{name}" for name in naming or (path.name for path in files)]
+    return [([f"tests/{name}"], stem) for name in FIRST] + [(naming, stem), (naming, None)]
 
 
 def proof(folder, path, line):
     """The test that proves a line: its name, and the mutant that it found."""
     source = (ROOT / path).read_text(encoding="utf-8")
     statement = statement_at(source, line.number)
-    stem = Path(path).stem
-    names = tests_of(stem)
     try:
         for text in list(mutants(statement))[:MOST_MUTANTS]:
             (folder / path).write_text(replaced(source, statement, text), encoding="utf-8")
-            for choice in (stem, None):
+            for names, choice in tests_of(Path(path).stem):
                 name, asserted = run(folder, names, choice)
                 if asserted:
                     return name, text
@@ -206,8 +208,7 @@ def proof(folder, path, line):
 
 def main(tags):
     modules, _ = the_book()
-    before = ROOT / "benchmarks" / "proofs.json"
-    proofs = json.loads(before.read_text())["results"] if tags and before.exists() else {}
+    proofs = json.loads(RECORD.read_text()) if tags and RECORD.exists() else {}
     unproved = []
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home)
@@ -227,8 +228,7 @@ def main(tags):
                     unproved.append(f"({line.tag}) {path}:{line.number}")
                 else:
                     proofs.setdefault(line.tag, {})[f"{path} {way}"] = name
-    recipe = {"mutants of a line, at most": MOST_MUTANTS}
-    record.write("proofs", recipe, proofs)
+        RECORD.write_text(json.dumps(proofs, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     if unproved:
         sys.exit("Nothing proves " + ", ".join(unproved))
 
