@@ -54,7 +54,7 @@ def open_page(chromium):
     """Function (path, view) -> context manager of an Opened whose formulas are rendered."""
 
     @contextmanager
-    def opened(path, view="wide"):
+    def opened(path, view="wide", query=""):
         width, scheme = VIEWS[view]
         size = {"width": width, "height": 900}
         context = chromium.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
@@ -67,7 +67,7 @@ def open_page(chromium):
         page.on("console", lambda line: line.type == "error" and errors.append(line.text))
         # Nothing is let out; the attempt is in `requests` all the same.
         context.route(lambda url: not url.startswith(LOCAL), lambda route: route.abort())
-        page.goto(Path(path).as_uri())  # until it has loaded, with its images and scripts
+        page.goto(Path(path).as_uri() + query)  # until it has loaded, with its images and scripts
         page.wait_for_timeout(300)  # for what its scripts ask for then
         # Waiting outlives the step from index.html to the first page.
         page.wait_for_function("async () => (await window.MathJax?.startup?.promise, true)")

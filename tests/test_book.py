@@ -4,12 +4,14 @@ Every check is a function that returns a list of faults, empty for a sound page.
 plant one fault of each kind and assert that its check finds it.
 """
 
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 import pytest
 from bs4 import BeautifulSoup
+from tags import code_lines, formulas, the_book
 
 from conftest import LOCAL, seen_as
 
@@ -214,6 +216,67 @@ def test_index_leads_to_the_first_page(open_page):
     with open_page(HTML / "index.html") as (page, _, errors):
         page.wait_for_url("**/book/index.html")
         assert page.title()
+        assert not errors
+
+
+# Equations
+
+
+def marks():
+    """The marks of all formulas, by tag: the page, the element, and the number that it shows."""
+    for name in PAGES:
+        if name.startswith("chapters/"):
+            soup = BeautifulSoup((HTML / name).read_bytes(), "html.parser")
+            for formula in soup.select("div.math[id^=equation-]"):
+                mark = formula.find_next_sibling(class_="equation-mark")
+                yield formula["id"].removeprefix("equation-"), HTML / name, formula, mark
+
+
+def line_behind(page, address):
+    """The text of the line of a source that a link names."""
+    name, anchor = urldefrag(address)
+    soup = BeautifulSoup((page.parent / unquote(name)).resolve().read_bytes(), "html.parser")
+    return soup.find(id=anchor).get_text()
+
+
+def test_every_formula_has_its_number_and_leads_to_its_lines():
+    modules, chapters = the_book()
+    lines = Counter(line.tag for source in modules.values() for line in code_lines(source))
+    seen = [(tag, page, mark) for tag, page, _, mark in marks()]
+    assert [tag for tag, _, _ in seen] == [
+        tag for name in chapters for tag in formulas(chapters[name])
+    ]
+    count = Counter()
+    for tag, page, mark in seen:
+        chapter = int(page.name[:2])
+        count[chapter] += 1
+        assert f"Equation {chapter}.{count[chapter]}" in mark.get_text(), tag
+        links = [link["href"] for link in mark.find_all("a") if "source/seqlib" in link["href"]]
+        assert len(links) == lines[tag], tag
+        for link in links:
+            assert f"({tag})" in line_behind(page, link), (tag, link)
+        tests = [link["href"] for link in mark.find_all("a") if "source/tests" in link["href"]]
+        assert bool(tests) == bool(lines[tag]), tag
+        assert all("def test_" in line_behind(page, link) for link in tests), tag
+
+
+def test_the_list_of_equations_is_complete():
+    soup = BeautifulSoup((HTML / "book" / "equations.html").read_bytes(), "html.parser")
+    assert [entry["id"] for entry in soup.select(".equation-entry")] == [tag for tag, *_ in marks()]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("lstm-c", "chapters/05_lstm.html#equation-lstm-c"),
+        ("perplexity", "book/glossary.html#term-Perplexity"),
+    ],
+)
+def test_the_search_finds(words, found, open_page):
+    with open_page(HTML / "search.html", query=f"?q={words}") as (page, _, errors):
+        page.wait_for_selector("#search-results li a")
+        first = page.locator("#search-results li a").first.get_attribute("href")
+        assert first == found
         assert not errors
 
 

@@ -18,7 +18,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.domains.math import MathDomain
 from sphinx.util import logging
-from tags import ROOT, chapter_lines, code_lines, faults, formulas, the_book
+from tags import AT_END, ROOT, chapter_lines, code_lines, faults, formulas, the_book
 
 PROOFS = ROOT / "tests" / "proofs.json"
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class TaggedMathDomain(MathDomain):
 
     def get_objects(self):
         for tag, (docname, _) in self.equations.items():
-            yield tag, tag, "equation", docname, f"equation-{tag}", 1
+            yield tag, tag, "equation", docname, f"equation-{tag}", 0
 
 
 # The mark
@@ -86,17 +86,22 @@ def row(term, entries):
     return f"<dt>{term}</dt>" + "".join(f"<dd>{entry}</dd>" for entry in entries)
 
 
+def code(line):
+    """The line without the comment that carries its tags."""
+    return f"<code>{escape(AT_END.split(line.text)[0].rstrip())}</code>"
+
+
 def line_entry(app, here, path, line):
     functions = [scope.name for scope in line.scopes[1:]]
     where = f"{path}, line {line.number}" + (f", {'.'.join(functions)}" if functions else "")
     link = escape(sources.address(app, here, path, line.number))
-    return f'<a href="{link}">{escape(where)}</a><code>{escape(line.text)}</code>'
+    return f'<a href="{link}">{escape(where)}</a>{code(line)}'
 
 
 def cell_entry(app, here, document, place, line):
     link = app.builder.get_relative_uri(here, document) if document != here else ""
     text = f"a cell of chapter {int(Path(document).name[:2])}"
-    return f'<a href="{link}#cell-{place}">{text}</a><code>{escape(line.text)}</code>'
+    return f'<a href="{link}#cell-{place}">{text}</a>{code(line)}'
 
 
 def test_entry(app, here, name):
