@@ -269,7 +269,7 @@ def test_the_list_of_equations_is_complete():
     ("words", "found"),
     [
         ("lstm-c", "chapters/05_lstm.html#equation-lstm-c"),
-        ("perplexity", "book/glossary.html#term-Perplexity"),
+        ("teacher forcing", "book/glossary.html#term-Teacher-forcing"),
     ],
 )
 def test_the_search_finds(words, found, open_page):

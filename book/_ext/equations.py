@@ -35,11 +35,16 @@ class Formula(NamedTuple):
     tests: tuple  # ids of tests that are red when a line is wrong
 
 
+def read_proofs():
+    """The test that proves a line, by its path and text."""
+    return json.loads(PROOFS.read_text(encoding="utf-8")) if PROOFS.exists() else {}
+
+
 @cache
 def the_formulas():
     """All tagged formulas, by tag, in the order of the book."""
     modules, chapters = the_book()
-    proofs = json.loads(PROOFS.read_text(encoding="utf-8")) if PROOFS.exists() else {}
+    proofs = read_proofs()
     lines, own = defaultdict(list), defaultdict(list)
     for path in sorted(modules, key=lambda path: ("pytorch/" in path, path)):
         for line in code_lines(modules[path]):
@@ -51,7 +56,8 @@ def the_formulas():
     for name, cells in chapters.items():
         document = f"chapters/{Path(name).stem}"
         for count, tag in enumerate(formulas(cells), 1):
-            tests = tuple(dict.fromkeys(proofs.get(tag, {}).values()))
+            keys = [f"{path}: {line.text}" for path, line in lines[tag]]
+            tests = tuple(dict.fromkeys(proofs[key] for key in keys if key in proofs))
             number = f"{int(name[:2])}.{count}"
             found[tag] = Formula(tag, document, number, tuple(lines[tag]), tuple(own[tag]), tests)
     return found
@@ -61,9 +67,11 @@ def check(app):
     """Stop the build where text and code disagree, or where nothing proves a line."""
     for fault in faults(*the_book()):
         log.warning(fault)
-    for formula in the_formulas().values():
-        if formula.lines and not formula.tests:
-            log.warning(f"({formula.tag}) has a line of code and no test in {PROOFS.name}")
+    proofs = read_proofs()
+    for path, source in the_book()[0].items():
+        for line in code_lines(source):
+            if "/pytorch/" not in path and f"{path}: {line.text}" not in proofs:
+                log.warning(f"{path}:{line.number} has no test that proves it: tests/proofs.py")
 
 
 class TaggedMathDomain(MathDomain):
