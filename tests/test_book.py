@@ -4,16 +4,20 @@ Every check is a function that returns a list of faults, empty for a sound page.
 plant one fault of each kind and assert that its check finds it.
 """
 
+import sys
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 import pytest
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, NavigableString
 
 from conftest import LOCAL, seen_as
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "book" / "_ext"))
+import glossary_links  # noqa: E402
+
 HTML = ROOT / "_build" / "html"
 # index.html only leads to the first page.
 PAGES = sorted(
@@ -180,6 +184,51 @@ def link_faults(path):
     return faults
 
 
+NOT_PROSE = (
+    "h1, h2, h3, h4, h5, h6, code, pre, figcaption, caption, thead, summary, "
+    ".math, .cell, .admonition-title, .rubric"
+)
+
+
+def glossary_names(page):
+    """A dict from each name in the built glossary to the anchor of its entry."""
+    soup, names, anchor = BeautifulSoup(page, "html.parser"), {}, None
+    for tag in soup.select("dl.glossary > dt, dl.glossary > dd"):
+        anchor = None if tag.name == "dd" else anchor or tag["id"]
+        if tag.name == "dt":
+            names[tag.find(string=True).strip()] = anchor
+    return names
+
+
+def glossary_faults(page, names, elsewhere=()):
+    """Terms whose first use in a chapter is no link to their entry, and all other such links.
+
+    names      dict from name to anchor
+    elsewhere  names of the terms whose words mean something else in this chapter
+    """
+    article = BeautifulSoup(page, "html.parser").find("article")
+    faults, seen = [], {names[name] for name in elsewhere}
+    hidden = {id(tag) for tag in article.select(NOT_PROSE)}
+    ordered = sorted(names, key=len, reverse=True)
+    terms = glossary_links.pattern(ordered)
+    for string in article.find_all(string=True):
+        link = string.find_parent("a")
+        target = None
+        if link and "glossary-term" in link.get("class", ()):
+            target = link["href"].partition("#")[2]
+        out = type(string) is not NavigableString or any(id(x) in hidden for x in string.parents)
+        if out or (link and not target):
+            faults += [f"not in prose: {string}"] if target else []
+            continue
+        used = [names[ordered[match.lastindex - 1]] for match in terms.finditer(string)]
+        if target and (used != [target] or target in seen):
+            faults.append(f"a link too many: {string}")
+        if not target:
+            faults += [f"no link to #{anchor}" for anchor in sorted({*used} - seen)]
+        seen.update(used)
+    return faults
+
+
 # The pages
 
 
@@ -207,6 +256,14 @@ def test_page(path, open_page, axe):
 
 def test_links(path):
     faults = link_faults(path)
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("path", sorted(HTML.glob("chapters/*.html")), ids=lambda path: path.stem)
+def test_the_first_use_of_a_term_leads_to_the_glossary(path):
+    names = glossary_names((HTML / "book" / "glossary.html").read_bytes())
+    elsewhere = glossary_links.ELSEWHERE.get(path.stem, ())
+    faults = glossary_faults(path.read_bytes(), names, elsewhere)
     assert not faults, "\n".join(faults)
 
 
@@ -291,3 +348,34 @@ def test_a_planted_fault_is_found(check, old, new, message, tmp_path, open_page,
     assert old in SOUND
     faults = faults_of(SOUND.replace(old, new), tmp_path, open_page, axe)
     assert any(message in fault for fault in faults[check]), faults
+
+
+GLOSSARY = """<dl class="glossary"><dt id="term-Mask">Mask</dt><dd>It says what counts.</dd>
+<dt id="term-LSTM">LSTM</dt><dt id="term-Long">Long short-term memory</dt><dd>A cell.</dd>
+<dt id="term-Causal">Causal mask</dt><dd>A mask.</dd></dl>"""
+LINKED = """<article><h2>The mask of an LSTM</h2><p>A
+<a class="glossary-term" href="glossary.html#term-Causal">causal
+mask</a>, the <code>mask</code>, <a href="#x">masks</a>, self-mask; then <em><a class="glossary-term"
+href="glossary.html#term-Mask">Masks</a></em>, causal masks and a mask.
+<a class="glossary-term" href="glossary.html#term-LSTM">LSTMs</a>, a long short-term memory, the state
+of an lstm.</p></article>"""
+
+
+def test_a_page_with_its_terms_linked_has_no_faults():
+    assert not glossary_faults(LINKED, glossary_names(GLOSSARY))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("<h2>", "<p>A mask</p><h2>", "no link to #term-Mask"),
+        ("</em>", '</em> <a class="glossary-term" href="#term-Mask">mask</a>', "a link too many"),
+        ("#term-Causal", "#term-Mask", "a link too many"),
+        (">Masks</a>", ">State</a>", "a link too many"),
+        ("<em>", "<em><code>", "not in prose"),
+    ],
+)
+def test_a_term_without_its_link_is_found(old, new, message):
+    assert old in LINKED
+    faults = glossary_faults(LINKED.replace(old, new), glossary_names(GLOSSARY))
+    assert any(message in fault for fault in faults), faults
