@@ -353,12 +353,12 @@ def test_a_planted_fault_is_found(check, old, new, message, tmp_path, open_page,
 GLOSSARY = """<dl class="glossary"><dt id="term-Mask">Mask</dt><dd>It says what counts.</dd>
 <dt id="term-LSTM">LSTM</dt><dt id="term-Long">Long short-term memory</dt><dd>A cell.</dd>
 <dt id="term-Causal">Causal mask</dt><dd>A mask.</dd></dl>"""
-LINKED = """<article><h2>The mask of an LSTM</h2><p>A
-<a class="glossary-term" href="glossary.html#term-Causal">causal
-mask</a>, the <code>mask</code>, <a href="#x">masks</a>, self-mask; then <em><a class="glossary-term"
-href="glossary.html#term-Mask">Masks</a></em>, causal masks and a mask.
-<a class="glossary-term" href="glossary.html#term-LSTM">LSTMs</a>, a long short-term memory, the state
-of an lstm.</p></article>"""
+LINKED = """<article><h2>The mask of an LSTM</h2>
+<p>A <a class="glossary-term" href="glossary.html#term-Causal">causal
+mask</a>, the <code>mask</code>, <a href="#x">masks</a>, self-mask; then
+<em><a class="glossary-term" href="glossary.html#term-Mask">Masks</a></em>, causal masks, a mask.
+<a class="glossary-term" href="glossary.html#term-LSTM">LSTMs</a>, a long short-term memory,
+the state of an lstm.</p></article>"""
 
 
 def test_a_page_with_its_terms_linked_has_no_faults():

@@ -11,15 +11,14 @@ from docutils import nodes
 
 GLOSSARY = "book/glossary"
 CHAPTERS = "chapters/"
-# Where a word of the glossary means something else: arcs and states of a grammar, a plain
-# feed-forward network, what dropout leaves, the words of a sentence, draws of a position, of a loss.
+# Where a word of the glossary means something else.
 ELSEWHERE = {
-    "01_sequences": {"State"},
-    "02_rnn": {"Feed-forward layer"},
-    "06_gru": {"Mask"},
-    "07_encoder_decoder": {"Vocabulary"},
-    "08_attention": {"Sampling"},
-    "10_transformer": {"Smoothing"},
+    "01_sequences": {"State"},  # of a grammar
+    "02_rnn": {"Feed-forward layer"},  # any network without a loop
+    "06_gru": {"Mask"},  # what dropout draws
+    "07_encoder_decoder": {"Vocabulary"},  # the choice of words
+    "08_attention": {"Sampling"},  # of a position
+    "10_transformer": {"Smoothing"},  # of labels
 }
 NOT_PROSE = (
     nodes.title,
