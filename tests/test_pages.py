@@ -2,11 +2,19 @@
 
 import doctest
 import re
+import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "book" / "_ext"))
+import chapter_map  # noqa: E402
+import take_along  # noqa: E402
+
+ADDRESS = "https://github.com/someone/sequence-models"
+CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 BLOCK = re.compile(r"^```python\n(>>> .*?)^```$", re.DOTALL | re.MULTILINE)
 PAGES = [
     page for page in sorted((ROOT / "book").glob("*.md")) if BLOCK.search(page.read_text("utf-8"))
@@ -45,3 +53,68 @@ def test_the_contents_are_in_order():
         assert [name for name in listed if name.startswith(f"{part}/")] == there
     places = [listed.index("book/exercises"), listed.index("chapters/10_transformer")]
     assert places == sorted(places, reverse=True)
+
+
+# The map on the first page
+
+
+def references(path):
+    """The numbers of the chapters that a chapter's text names, or whose formulas it uses."""
+    text = prose(path)
+    homes = {
+        tag: int(path.name[:2])
+        for path in CHAPTERS
+        for tag in re.findall(r"\$\$\s*\(([\w-]+)\)", prose(path))
+    }
+    used = re.findall(r"\{eq\}`([\w-]+)`|#equation-([\w-]+)", text)
+    named = re.findall(r"[Cc]hapter (\d+)|\b(\d\d)_\w+", text)
+    numbers = [homes[one or other] for one, other in used if (one or other) in homes]
+    return set(numbers + [int(one or other) for one, other in named])
+
+
+def prose(path):
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def test_the_map_shows_all_chapters():
+    assert [name for name, *_ in chapter_map.BOXES] == [path.stem for path in CHAPTERS]
+
+
+@pytest.mark.parametrize(("needed", "by"), [*chapter_map.NEEDS, *chapter_map.BORROWS])
+def test_an_arrow_stands_for_references(needed, by):
+    assert needed < by
+    assert needed in references(CHAPTERS[by - 1])
+
+
+# To take along
+
+
+def a_notebook():
+    cell = nbformat.v4.new_code_cell("1 + 1", execution_count=1)
+    cell.outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "2"})]
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# One"), cell])
+
+
+@pytest.mark.parametrize("url", ["", ADDRESS])
+def test_a_notebook_for_download_has_no_outputs(url):
+    notebook = take_along.portable(a_notebook(), url)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert [cell.source for cell in notebook.cells[-2:]] == ["# One", "1 + 1"]
+
+
+def test_a_notebook_for_download_installs_the_library_from_an_address():
+    assert len(take_along.portable(a_notebook()).cells) == 2
+    first, *others = take_along.portable(a_notebook(), ADDRESS, "stable").cells
+    assert len(others) == 2
+    assert first.source == f'%pip install --quiet "seqlib[notebooks] @ git+{ADDRESS}@stable"'
+
+
+def test_launch_buttons_need_an_address():
+    assert take_along.launch_buttons("", "https://hub.example.org") == {}
+    buttons = take_along.launch_buttons(ADDRESS, "https://hub.example.org")
+    assert {"binderhub_url", "colab_url", "jupyterhub_url"} < set(buttons)
+    assert "jupyterhub_url" not in take_along.launch_buttons(ADDRESS)
+    assert "colab_url" not in take_along.launch_buttons("https://gitlab.com/someone/book")
