@@ -3,6 +3,7 @@
 import doctest
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -72,6 +73,7 @@ def references(path):
     return set(numbers + [int(one or other) for one, other in named])
 
 
+@cache
 def prose(path):
     cells = nbformat.read(path, as_version=4).cells
     return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
@@ -118,3 +120,70 @@ def test_launch_buttons_need_an_address():
     assert {"binderhub_url", "colab_url", "jupyterhub_url"} < set(buttons)
     assert "jupyterhub_url" not in take_along.launch_buttons(ADDRESS)
     assert "colab_url" not in take_along.launch_buttons("https://gitlab.com/someone/book")
+
+
+# The notation page
+
+
+ACCENTED = r"\\(?:hat|tilde|bar|overline|widehat|mathcal|mathbb|mathbf)\s*\{?\s*(\\mathcal )?\w"
+WORDS = r"\\(?:text|operatorname|mathrm)\{[^{}]*\}|\\(?:begin|end)\{\w+\}|\\tfrac\d\d|\\\\\[\w+\]"
+INDEX = r"[_^](?:\{(?:[^{}]|\{[^{}]*\})*\}|\\\w+|.)"
+GREEK = set(
+    "alpha beta gamma delta epsilon varepsilon eta theta lambda mu xi rho sigma tau varphi".split()
+) | {"Lambda", "Omega"}
+
+
+def formulas(text, inline=True):
+    """The formulas of a text; the displayed ones alone if not `inline`."""
+    found = re.findall(r"\$\$(.*?)\$\$" + r"|(?<![\\$])\$([^$\n]+?)\$" * inline, text, re.DOTALL)
+    return ["".join(formula) for formula in found]
+
+
+def symbols(formula):
+    """The letters of a formula with their accents, without indices, operators and the d of dx."""
+    rest = re.sub(r"(?<![A-Za-z\\])d(?=[A-Za-z\\])", " ", formula)
+    rest = re.sub(INDEX, " ", re.sub(WORDS, " ", rest))
+    accented = {re.sub(r"[\s{}]", "", m.group()) for m in re.finditer(ACCENTED, rest)}
+    rest = re.sub(ACCENTED, " ", rest)
+    commands = set(re.findall(r"\\(\w+)", rest)) & GREEK
+    letters = re.findall(r"[A-Za-z]", re.sub(r"\\\w+", " ", rest))
+    return accented | commands | set(letters)
+
+
+@cache
+def symbols_of(path):
+    return {symbol for formula in formulas(prose(path)) for symbol in symbols(formula)}
+
+
+def notation():
+    """The symbols that the page explains: of the whole book, and of each chapter alone."""
+    page = (ROOT / "book" / "notation.md").read_text("utf-8").partition("## The symbols")[2]
+    general, own = set(), {}
+    place = general
+    for line in page.splitlines():
+        if found := re.match(r"\*\*\[Chapter (\d+)\]", line):
+            place = own.setdefault(int(found[1]), set())
+        elif line.startswith("###"):
+            place = general
+        elif line.startswith("|"):
+            for formula in formulas(line):
+                place |= symbols(formula)
+    return general, own
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_the_notation_page_has_the_symbols_of_a_chapter(path):
+    general, own = notation()
+    explained = general | own[int(path.name[:2])]
+    missing = {s: f for f in formulas(prose(path), inline=False) for s in symbols(f) - explained}
+    assert not missing
+
+
+def test_a_symbol_stands_in_the_chapter_that_is_said_to_have_it_first():
+    page = (ROOT / "book" / "notation.md").read_text("utf-8").partition("## The symbols")[2]
+    rows = re.findall(r"^\| (\$.*?\$) \|.*\| (\[\d+\](?:, \[\d+\])*) \|$", page, re.MULTILINE)
+    assert len(rows) > 60
+    for cell, places in rows:
+        for number in map(int, re.findall(r"\d+", places)):
+            there = symbols_of(CHAPTERS[number - 1])
+            assert symbols(formulas(cell)[0]) <= there, f"{cell} is not in chapter {number}"

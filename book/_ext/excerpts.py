@@ -45,7 +45,7 @@ def excerpt(doctree, anchor):
     raise ExtensionError(f"There is no formula and no explorable at #{anchor}")
 
 
-class FillIn(SphinxPostTransform):
+class PutExcerpts(SphinxPostTransform):
     """Copy it before anything is added to formulas."""
 
     default_priority = 4
@@ -58,5 +58,5 @@ class FillIn(SphinxPostTransform):
 
 def setup(app):
     app.add_directive("excerpt", Excerpt)
-    app.add_post_transform(FillIn)
+    app.add_post_transform(PutExcerpts)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -67,7 +67,7 @@ def figures(doctree):
         yield Figure(node["ids"][-1], html.unescape(label[1]), [nodes.Text(words)])
 
 
-class FillIn(SphinxPostTransform):
+class PutLists(SphinxPostTransform):
     """Put the list where the directive stands, before references in captions are resolved."""
 
     default_priority = 5
@@ -104,5 +104,5 @@ def link(words, address):
 def setup(app):
     app.add_directive("figure-index", FigureIndex)
     app.connect("doctree-read", name_explorables)
-    app.add_post_transform(FillIn)
+    app.add_post_transform(PutLists)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
