@@ -4,6 +4,9 @@ Every check is a function that returns a list of faults, empty for a sound page.
 plant one fault of each kind and assert that its check finds it.
 """
 
+import json
+import os
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -265,6 +268,41 @@ def test_the_first_use_of_a_term_leads_to_the_glossary(path):
     elsewhere = glossary_links.ELSEWHERE.get(path.stem, ())
     faults = glossary_faults(path.read_bytes(), names, elsewhere)
     assert not faults, "\n".join(faults)
+
+
+def addresses_on(page):
+    """What the links in the text of a page lead to, relative to the built book."""
+    article = BeautifulSoup((HTML / page).read_bytes(), "html.parser").find("article")
+    links = [urldefrag(tag["href"]) for tag in article.select("a.reference.internal")]
+    here = (HTML / page).parent
+    return {(os.path.relpath(here / name, HTML), unquote(anchor)) for name, anchor in links if name}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("chapters/")])
+def test_every_figure_is_listed(page):
+    article = BeautifulSoup((HTML / page).read_bytes(), "html.parser").find("article")
+    figures = article.select("figure")
+    anchors = {next(tag["id"] for tag in [f, *f.parents] if tag.get("id")) for f in figures}
+    assert len(anchors) == len(figures) > 5, "two figures with one anchor"
+    assert {(page, anchor) for anchor in anchors} <= addresses_on("book/figures.html")
+
+
+def test_every_record_is_listed_and_leads_to_where_it_is_shown():
+    soup = BeautifulSoup((HTML / "book" / "experiments.html").read_bytes(), "html.parser")
+    for path in sorted((ROOT / "benchmarks").glob("*.json")):
+        row = soup.find(id=f"record-{path.stem}").find_parent("tr")
+        assert str(round(json.loads(path.read_text("utf-8"))["cpu_seconds"])) in row.text
+        named = rf"load\(\\\"{path.stem}\\\"\)|benchmarks/{path.stem}\.json"
+        chapters = {
+            f"chapters/{chapter.stem}.html"
+            for chapter in (ROOT / "chapters").glob("*.ipynb")
+            if re.search(named, chapter.read_text("utf-8"))
+        }
+        linked = {os.path.relpath(f"book/{a['href'].split('#')[0]}") for a in row.find_all("a")}
+        assert chapters <= linked, path.stem
+    assert {(page, "") for page in PAGES if page.startswith("chapters/")} <= addresses_on(
+        "book/experiments.html"
+    )
 
 
 def test_index_leads_to_the_first_page(open_page):
