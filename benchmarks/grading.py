@@ -33,10 +33,9 @@ def generated(folder, count):
     solution = notebooks.read(exercises.FOLDER / EXERCISE / "solution.ipynb")
     for n in range(count):
         content = json.loads(json.dumps(solution))
-        first = f"number = {n}"
-        if n % 10 == 0:
-            first = FAULTS[n // 10 % len(FAULTS)]
-        cell = {"cell_type": "code", "metadata": {}, "source": first or "", "outputs": []}
+        first = FAULTS[n // 10 % len(FAULTS)] if n % 10 == 0 else ""
+        source = f"number = {n}\n{first}"  # equal contents would be graded once
+        cell = {"cell_type": "code", "metadata": {}, "source": source, "outputs": []}
         content["cells"].insert(0, cell)
         text = json.dumps(content) if first is not None else f"no notebook, number {n}"
         path = folder / f"student{n:04d}.ipynb"

@@ -16,6 +16,13 @@ CPU_BUDGET = 30  # seconds; a machine may be three times as slow as the one it w
 CLAIM = "nbval-check-output"
 NOT_STORED = ("image/", "text/html", "application/javascript", "application/vnd.")
 GLUED = "application/papermill.record/"
+QUIZ, LEAST_WHY = "Three questions", 40  # characters of an explanation
+ANSWER = re.compile(
+    r'^<details class="quiz"><summary>([^\n]+)</summary>\n\n'
+    r"\*\*(Right|Not so)\.\*\* (.+?)\n\n</details>$",
+    re.MULTILINE | re.DOTALL,
+)
+LINK = re.compile(r"\[([^\[\]]+)\]\(([^)]+)\)")
 NETWORK = {"urllib", "requests", "httpx", "socket", "http", "ftplib", "pooch", "wget"}
 
 
@@ -193,6 +200,46 @@ def within_budget(notebook):
     return [] if within else [f"{seconds} s of CPU; at most 3 times {CPU_BUDGET}"]
 
 
+def quiz(notebook):
+    """After 'You saw': three questions of three or four answers, one of them right."""
+    parts = re.split(r"^## (.*)$", prose(notebook), flags=re.MULTILINE)
+    titles, sections = parts[1::2], parts[2::2]
+    if ("You saw", QUIZ) not in pairwise(titles):
+        return [f"{QUIZ!r} does not follow 'You saw'"]
+    _, *pieces = re.split(r"^\*\*(\d+)\.\*\* ", sections[titles.index(QUIZ)], flags=re.MULTILINE)
+    faults, places, numbers = [], set(), pieces[::2]
+    if numbers != ["1", "2", "3"]:
+        faults.append(f"the questions are {numbers}")
+    for number, question in zip(numbers, pieces[1::2], strict=True):
+        answers = ANSWER.findall(question)
+        if not 3 <= len(answers) <= 4 or len(answers) != question.count("<details"):
+            faults.append(f"question {number}: {len(answers)} answers in the right form; 3 or 4")
+        for summary, _, why in answers:
+            if re.search(r"[$`*]", summary):
+                faults.append(f"question {number}: no Markdown is set in the answer {summary!r}")
+            if len(why) < LEAST_WHY:
+                faults.append(f"question {number}: {summary!r} is explained by {why!r}")
+        right = [place for place, answer in enumerate(answers) if answer[1] == "Right"]
+        if len(right) != 1:
+            faults.append(f"question {number}: {len(right)} right answers")
+        places |= set(right)
+    if len(places) == 1:
+        faults.append("the right answers stand at the same place in all questions")
+    return faults
+
+
+def chapters_are_linked(notebook):
+    """Whoever names a chapter links to it, in Markdown, which JupyterLab follows as well."""
+    text = re.sub(r"^#.*$", "", prose(notebook), flags=re.MULTILINE)
+    plain = LINK.sub("", text)
+    faults = [f"{found} is no link" for found in re.findall(r"\b[Cc]hapters?\s+\d+", plain)]
+    for words, target in LINK.findall(text):
+        number = re.search(r"\b[Cc]hapters?\s+(\d+)", words)
+        if number and not target.startswith(f"{int(number[1]):02d}_"):
+            faults.append(f"{words} leads to {target}")
+    return faults
+
+
 def glued_before_use(notebook):
     """A number in the text was stored by some cell of the chapter."""
     stored = {
@@ -215,6 +262,8 @@ RULES = [
     claims_hold,
     figures_have_words,
     within_budget,
+    quiz,
+    chapters_are_linked,
     glued_before_use,
 ]
 
@@ -238,7 +287,20 @@ def test_chapter(path, rule):
 
 BEGIN = "# A title\n\n**You will be able to**\n\n- one\n- two,\n  in two lines\n- three\n\nThen."
 IMPORTS = "import matplotlib.pyplot as plt\nfrom myst_nb import glue"
-END = "## You saw\n\n- one\n- two\n- three\n\n## Sources\n\nIt is from {cite:t}`elman1990`."
+WHY = "because it is explained in a sentence that is long enough."
+YES, NO = (
+    f'<details class="quiz"><summary>An answer</summary>\n\n**{verdict}.** {WHY}\n\n</details>'
+    for verdict in ("Right", "Not so")
+)
+QUESTIONS = (  # the second right answer is at another place
+    f"**1.** What?\n\n{YES}\n{NO}\n{NO}\n\n**2.** What?\n\n{NO}\n{NO}\n{NO}\n{YES}\n\n"
+    f"**3.** What?\n\n{YES}\n{NO}\n{NO}"
+)
+END = (
+    "## You saw\n\n- one\n- two\n- three\n\n"
+    f"## Three questions\n\nChoose.\n\n{QUESTIONS}\n\n"
+    "## Sources\n\nIt is from {cite:t}`elman1990`."
+)
 ALT = "A line that rises from 0 to 4 in equal steps."
 FIGURE = {"text/plain": "<Figure size 640x480 with 1 Axes>"}
 RECORD = {f"{GLUED}text/plain": "5"}
@@ -267,7 +329,7 @@ def chapter():
         code_cell(IMPORTS),
         text_cell("```python\n# no title\n```\nThe sum is {glue:text}`total:.1f`, {glue}`total`."),
         code_cell("glue('total', 5, display=False)", shown(RECORD, scrapbook={"name": "total"})),
-        text_cell("A claim."),
+        text_cell("A claim, of [chapter 2](02_rnn.ipynb#learning)."),
         code_cell("print(2 + 3)\nassert 2 + 3 == 5", printed("5\n"), tags=[CLAIM]),
         text_cell("A figure."),
         code_cell("plt.plot(range(5));", shown(FIGURE), mystnb={"image": {"alt": ALT}}),
@@ -335,6 +397,7 @@ def alt(text):
     return spoil
 
 
+TIGHT = YES.replace("</summary>\n\n", "</summary>\n")
 LONG = "\n\n".join(f"x = {i}" for i in range(16))
 SPOILS = [
     (frame, "begin with a title", replaced(0, "# A title", "## A section")),
@@ -399,6 +462,30 @@ SPOILS = [
         "91",
         changed(lambda n, _: n.metadata.seqlib.update(cpu_seconds=91)),
     ),
+    (quiz, "does not follow", replaced(-1, "## Three questions", "## Questions")),
+    (
+        quiz,
+        "does not follow",
+        replaced(-1, "## Three questions", "## Exercise\n\n## Three questions"),
+    ),
+    (quiz, "['1', '2', '4']", replaced(-1, "**3.**", "**4.**")),
+    (quiz, "['1', '2']", replaced(-1, "**3.** What?", "What?")),
+    (quiz, "question 1: 2 answers", replaced(-1, f"{YES}\n{NO}\n", f"{YES}\n")),
+    (quiz, "question 1: 5 answers", replaced(-1, YES, f"{YES}\n{NO}\n{NO}")),
+    (quiz, "question 2: 3 answers", replaced(-1, f"\n{YES}\n\n**3", f"\n{TIGHT}\n\n**3")),
+    (quiz, "question 1: 0 right", replaced(-1, "**Right.**", "**Not so.**")),
+    (quiz, "question 1: 2 right", replaced(-1, "**Not so.**", "**Right.**")),
+    (quiz, "question 1: no Markdown", replaced(-1, "An answer<", "$h$<")),
+    (quiz, "question 1: no Markdown", replaced(-1, "An answer<", "`h`<")),
+    (quiz, "is explained by 'So.'", replaced(-1, WHY, "So.")),
+    (quiz, "at the same place", replaced(-1, f"{NO}\n{NO}\n{NO}\n{YES}", f"{YES}\n{NO}\n{NO}")),
+    (chapters_are_linked, "chapter 2 is no", replaced(4, "(02_rnn.ipynb#learning)", "")),
+    (
+        chapters_are_linked,
+        "Chapters\n10 is no",
+        replaced(4, "A claim", "[0, Chapters\n10 and [it](x)"),
+    ),
+    (chapters_are_linked, "chapter 3 leads to 02_rnn", replaced(4, "chapter 2", "chapter 3")),
     (glued_before_use, "sum is used", replaced(2, "`total:.1f`", "`sum:.1f`")),
     (glued_before_use, "total is used", changed(lambda _, cells: cells[3].outputs.clear())),
 ]

@@ -337,6 +337,15 @@ def without(*keys):
     return made
 
 
+def renamed():
+    """The cells have other names, of which two are the same, and each claims to be another's."""
+    made = answered()
+    for cell in made["cells"]:
+        cell["id"] = "same"
+        cell["metadata"] = {"nbgrader": {"grade_id": "t.even", "solution": True, "points": 99}}
+    return made
+
+
 def old_format():
     cells = [
         {"cell_type": "code", "language": "python", "input": c["source"], "outputs": []}
@@ -361,6 +370,7 @@ FORMS = {
         answered() | {"cells": answered()["cells"][:2]},
         {"t.double": 2, "t.total": 0, "t.even": 0},
     ),
+    "renamed": (renamed(), MARKS),
     "without metadata": (answered() | {"metadata": {}}, MARKS),
     "metadata of another kind": (answered() | {"metadata": {"seqlib": 3}}, MARKS),
     "an exercise that is none": (

@@ -1,6 +1,7 @@
 """The pages beside the chapters: their examples run, and the reference lists every module."""
 
 import doctest
+import json
 import re
 import sys
 from functools import cache
@@ -54,6 +55,17 @@ def test_the_contents_are_in_order():
         assert [name for name in listed if name.startswith(f"{part}/")] == there
     places = [listed.index("book/exercises"), listed.index("chapters/10_transformer")]
     assert places == sorted(places, reverse=True)
+
+
+def test_the_speed_of_grading_is_the_recorded_one():
+    record = json.loads((ROOT / "benchmarks" / "grading.json").read_text("utf-8"))["results"]
+    page = (ROOT / "book" / "teaching.md").read_text("utf-8")
+    table = page.split("| graded by |")[1].split("\n\n")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    found = {name: (float(seconds), float(rate)) for name, seconds, rate in rows}
+    assert found == {
+        name: (ran["seconds"], ran["submissions_per_second"]) for name, ran in record.items()
+    }
 
 
 # The map on the first page
