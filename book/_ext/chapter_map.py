@@ -13,7 +13,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 WIDTH, STEP, HEIGHT = 400, 66, 48
-MAIN, SIDE = (150, 249), (1, 200)  # left edge and width of the boxes of two columns
+MAIN, SIDE = (137, 262), (1, 200)  # left edge and width of the boxes of two columns
 # Chapter, what it is called here, what it adds, its column.
 BOXES = (
     ("01_sequences", "Sequences", "what there is to remember", MAIN),
@@ -31,8 +31,8 @@ BOXES = (
 NEEDS = ((1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (3, 7), (7, 8), (8, 9), (9, 10))
 # What it takes, and where these words stand: x, y, and which end of them is there.
 BORROWS = {
-    (6, 7): ("its cells", (184, 392, "start")),
-    (7, 10): ("its beam search", (104, 525, "end")),
+    (6, 7): ("its cells", (176, 392, "start")),
+    (7, 10): ("its beam search", (92, 525, "end")),
 }
 
 
@@ -86,7 +86,7 @@ def arrow(a, b):
     if x == x_b:
         shift = 40 if b > a + 1 else 0  # past the other column, on the right
         return f"M{x + shift} {y} V{y_b}"
-    middle = (max(left, sides(b)[0]) + 200) / 2  # where the two columns overlap
+    middle = (max(left, sides(b)[0]) + sum(SIDE)) / 2  # where the two columns overlap
     return f"M{middle} {y} V{y_b}"
 
 

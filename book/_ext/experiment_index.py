@@ -6,7 +6,7 @@
     ```
 
 Nothing is typed twice. The question and the command are the first lines of the script, the figures
-are those of the record, and a record is shown where a chapter's code loads it or its text names it.
+are those of the record, and a record is shown where a page's code loads it or its text names it.
 """
 
 import ast
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BENCHMARKS = ROOT / "benchmarks"
 CHAPTERS = "chapters/"
 LOADED = re.compile(r'\bload\("(\w+)"\)|benchmarks/(\w+)\.json')
-NAMED = re.compile(r"^benchmarks/(\w+)\.(?:py|json)$")
+NAMED = re.compile(r"^(?:python )?benchmarks/(\w+)\.(?:py|json)$")
 
 
 class Script(NamedTuple):
@@ -96,30 +96,31 @@ def counted(part):
                 yield from counted(row)
 
 
-def places(env, known):
-    """A dict from record to the sections that show it, one for each chapter: (page, anchor, title).
+def places(env, here):
+    """A dict from record to the sections that show it, in order: (page, anchor, title).
 
-    Where the code loads a record goes before where the text names it.
+    A text that names a script speaks of the record that has the script's name.
     """
-    records = [path.stem for path in sorted(BENCHMARKS.glob("*.json"))]
-    found = {record: [] for record in records}
-    for docname in chapters(env):
-        doctree = env.get_doctree(docname)
-        by_code, by_text = {}, {}
-        for node in doctree.findall(nodes.literal_block):
-            for match in LOADED.finditer(node.astext()):
-                by_code.setdefault(match[1] or match[2], node)
-        for node in doctree.findall(nodes.literal):
-            if match := NAMED.match(node.astext()):
-                by_text.setdefault(match[1], node)
-        for record in records:
-            node = by_code.get(record) or by_text.get(script_of(record, known).name)
-            if node is not None:
+    found = {path.stem: {} for path in BENCHMARKS.glob("*.json")}
+    others = sorted(env.found_docs - {here} - set(chapters(env)))
+    for docname in chapters(env) + others:
+        for node in env.get_doctree(docname).findall(is_code):
+            text = node.astext()
+            if isinstance(node, nodes.literal):
+                records = NAMED.findall(text)
+            else:
+                records = [one or other for one, other in LOADED.findall(text)]
+            for record in found.keys() & set(records):
                 section = node
                 while not isinstance(section, nodes.section):
                     section = section.parent
-                found[record].append((docname, section["ids"][0], section[0].children))
-    return found
+                place = docname, section["ids"][0]
+                found[record].setdefault(place, (*place, section[0].children))
+    return {record: list(sections.values()) for record, sections in found.items()}
+
+
+def is_code(node):
+    return isinstance(node, nodes.literal | nodes.literal_block)
 
 
 def number(docname):
@@ -133,8 +134,7 @@ def chapters(env):
 
 def record_table(app, here):
     """One row for each record."""
-    known, rows = scripts(), []
-    shown = places(app.env, known)
+    known, rows, shown = scripts(), [], places(app.env, here)
     for path in sorted(BENCHMARKS.glob("*.json")):
         record, script = json.loads(path.read_text("utf-8")), script_of(path.stem, known)
         words = nodes.paragraph("", script.question)
@@ -142,7 +142,8 @@ def record_table(app, here):
         links = []
         for docname, anchor, title in shown[path.stem]:
             address = f"{app.builder.get_relative_uri(here, docname)}#{anchor}"
-            links.append(nodes.paragraph("", f"{number(docname)}: ", link(title, address)))
+            chapter = f"{number(docname)}: " if docname.startswith(CHAPTERS) else ""
+            links.append(nodes.paragraph("", chapter, link(title, address)))
         when = nodes.paragraph("", f"{record['date']}, {record['cpu']}")
         seconds = nodes.paragraph("", f"{record['cpu_seconds']:.0f}")
         who = nodes.paragraph("", seeds(record))
@@ -173,7 +174,7 @@ def table(heads, widths, rows):
     group += nodes.thead("", nodes.row("", *head))
     body = [nodes.row("", *(nodes.entry("", *cell) for cell in cells)) for cells in rows]
     group += nodes.tbody("", *body)
-    return nodes.table("", group)
+    return nodes.table("", group, classes=["experiments"])
 
 
 def link(title, address):

@@ -4,7 +4,7 @@
     ```
 
 A figure of a code cell has a name already. A figure that comes as HTML, an explorable, has none;
-its cell gets one here: explorable-1, explorable-2, ... in the order of the chapter.
+its cell gets one here, from the label of its knob: explorable-temperature.
 """
 
 import html
@@ -45,12 +45,17 @@ def is_figure(node):
 
 def name_explorables(app, doctree):
     """Give each cell with a figure in HTML an anchor."""
-    if app.env.docname.startswith(CHAPTERS):
-        drawn = [node for node in doctree.findall(is_figure) if isinstance(node, nodes.raw)]
-        for number, node in enumerate(drawn, 1):
-            while "cell" not in node.get("classes", ()):
-                node = node.parent
-            node["ids"].append(f"explorable-{number}")
+    if not app.env.docname.startswith(CHAPTERS):
+        return
+    names = {}
+    for node in doctree.findall(is_figure):
+        if isinstance(node, nodes.raw):
+            name = nodes.make_id(f"explorable {LABEL.search(node.astext())[1]}")
+            names[name] = names.get(name, 0) + 1
+            cell = node
+            while "cell" not in cell.get("classes", ()):
+                cell = cell.parent
+            cell["ids"].append(f"{name}-{names[name]}" if names[name] > 1 else name)
 
 
 def figures(doctree):
@@ -63,8 +68,8 @@ def figures(doctree):
         label, caption = (found.search(node.astext()) for found in (LABEL, CAPTION))
         while not any(name.startswith("explorable-") for name in node.get("ids", ())):
             node = node.parent
-        words = html.unescape(caption[1]) if caption else ""
-        yield Figure(node["ids"][-1], html.unescape(label[1]), [nodes.Text(words)])
+        words = [nodes.Text(html.unescape(caption[1]))] if caption else []
+        yield Figure(node["ids"][-1], html.unescape(label[1]), words)
 
 
 class PutLists(SphinxPostTransform):
@@ -87,7 +92,8 @@ class PutLists(SphinxPostTransform):
             number = ".".join(map(str, numbers.get(figure.anchor, ())))
             words = f"Explore: {figure.label}" if figure.label else f"Fig. {number}".strip()
             address = f"{page}#{figure.anchor}"
-            text = nodes.paragraph("", "", link(words, address), nodes.Text(": "), *figure.caption)
+            text = nodes.paragraph("", "", link(words, address))
+            text += [nodes.Text(": "), *figure.caption] if figure.caption else []
             for reference in text.findall(lambda node: "refdoc" in getattr(node, "attributes", ())):
                 reference["refdoc"] = here
             rows += nodes.list_item("", text)

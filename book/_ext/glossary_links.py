@@ -93,6 +93,7 @@ def link_terms(doctree, glossary, address, elsewhere=()):
     address    the address of the glossary's page
     elsewhere  first names of the entries that are left out
     """
+    join_lines(doctree)
     by_name = {name: entry for entry in glossary for name in entry.names}
     names = sorted(by_name, key=len, reverse=True)
     terms, used = pattern(names), set(elsewhere)
@@ -109,6 +110,16 @@ def link_terms(doctree, glossary, address, elsewhere=()):
             end = match.end()
         if pieces:
             text.parent.replace(text, [*pieces, nodes.Text(words[end:])])
+
+
+def join_lines(doctree):
+    """Make one text of those that follow each other: a term may be broken at the end of a line."""
+    for element in list(doctree.findall(nodes.TextElement)):
+        for i in range(len(element) - 1, 0, -1):
+            one, other = element[i - 1], element[i]
+            if isinstance(one, nodes.Text) and isinstance(other, nodes.Text):
+                element[i - 1] = nodes.Text(one + other)
+                del element[i]
 
 
 def link(words, entry, address):
