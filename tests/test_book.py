@@ -4,18 +4,25 @@ Every check is a function that returns a list of faults, empty for a sound page.
 plant one fault of each kind and assert that its check finds it.
 """
 
+import json
+import os
+import re
+import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 import pytest
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, NavigableString
 from tags import code_lines, formulas, the_book
 
 from conftest import LOCAL, seen_as
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "book" / "_ext"))
+import glossary_links  # noqa: E402
+
 HTML = ROOT / "_build" / "html"
 # index.html only leads to the first page.
 PAGES = sorted(
@@ -182,6 +189,51 @@ def link_faults(path):
     return faults
 
 
+NOT_PROSE = (
+    "h1, h2, h3, h4, h5, h6, code, pre, figcaption, caption, thead, summary, "
+    ".math, .cell, .admonition-title, .rubric"
+)
+
+
+def glossary_names(page):
+    """A dict from each name in the built glossary to the anchor of its entry."""
+    soup, names, anchor = BeautifulSoup(page, "html.parser"), {}, None
+    for tag in soup.select("dl.glossary > dt, dl.glossary > dd"):
+        anchor = None if tag.name == "dd" else anchor or tag["id"]
+        if tag.name == "dt":
+            names[tag.find(string=True).strip()] = anchor
+    return names
+
+
+def glossary_faults(page, names, elsewhere=()):
+    """Terms whose first use in a chapter is no link to their entry, and all other such links.
+
+    names      dict from name to anchor
+    elsewhere  names of the terms whose words mean something else in this chapter
+    """
+    article = BeautifulSoup(page, "html.parser").find("article")
+    faults, seen = [], {names[name] for name in elsewhere}
+    hidden = {id(tag) for tag in article.select(NOT_PROSE)}
+    ordered = sorted(names, key=len, reverse=True)
+    terms = glossary_links.pattern(ordered)
+    for string in article.find_all(string=True):
+        link = string.find_parent("a")
+        target = None
+        if link and "glossary-term" in link.get("class", ()):
+            target = link["href"].partition("#")[2]
+        out = type(string) is not NavigableString or any(id(x) in hidden for x in string.parents)
+        if out or (link and not target):
+            faults += [f"not in prose: {string}"] if target else []
+            continue
+        used = [names[ordered[match.lastindex - 1]] for match in terms.finditer(string)]
+        if target and (used != [target] or target in seen):
+            faults.append(f"a link too many: {string}")
+        if not target:
+            faults += [f"no link to #{anchor}" for anchor in sorted({*used} - seen)]
+        seen.update(used)
+    return faults
+
+
 # The pages
 
 
@@ -210,6 +262,49 @@ def test_page(path, open_page, axe):
 def test_links(path):
     faults = link_faults(path)
     assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("path", sorted(HTML.glob("chapters/*.html")), ids=lambda path: path.stem)
+def test_the_first_use_of_a_term_leads_to_the_glossary(path):
+    names = glossary_names((HTML / "book" / "glossary.html").read_bytes())
+    elsewhere = glossary_links.ELSEWHERE.get(path.stem, ())
+    faults = glossary_faults(path.read_bytes(), names, elsewhere)
+    assert not faults, "\n".join(faults)
+
+
+def addresses_on(page):
+    """What the links in the text of a page lead to, relative to the built book."""
+    article = BeautifulSoup((HTML / page).read_bytes(), "html.parser").find("article")
+    links = [urldefrag(tag["href"]) for tag in article.select("a.reference.internal")]
+    here = (HTML / page).parent
+    return {(os.path.relpath(here / name, HTML), unquote(anchor)) for name, anchor in links if name}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("chapters/")])
+def test_every_figure_is_listed(page):
+    article = BeautifulSoup((HTML / page).read_bytes(), "html.parser").find("article")
+    figures = article.select("figure")
+    anchors = {next(tag["id"] for tag in [f, *f.parents] if tag.get("id")) for f in figures}
+    assert len(anchors) == len(figures) > 5, "two figures with one anchor"
+    assert {(page, anchor) for anchor in anchors} <= addresses_on("book/figures.html")
+
+
+def test_every_record_is_listed_and_leads_to_where_it_is_shown():
+    soup = BeautifulSoup((HTML / "book" / "experiments.html").read_bytes(), "html.parser")
+    for path in sorted((ROOT / "benchmarks").glob("*.json")):
+        row = soup.find(id=f"record-{path.stem}").find_parent("tr")
+        assert str(round(json.loads(path.read_text("utf-8"))["cpu_seconds"])) in row.text
+        named = rf"load\(\\\"{path.stem}\\\"\)|benchmarks/{path.stem}\.json"
+        chapters = {
+            f"chapters/{chapter.stem}.html"
+            for chapter in (ROOT / "chapters").glob("*.ipynb")
+            if re.search(named, chapter.read_text("utf-8"))
+        }
+        linked = {os.path.relpath(f"book/{a['href'].split('#')[0]}") for a in row.find_all("a")}
+        assert chapters <= linked, path.stem
+    assert {(page, "") for page in PAGES if page.startswith("chapters/")} <= addresses_on(
+        "book/experiments.html"
+    )
 
 
 def test_index_leads_to_the_first_page(open_page):
@@ -354,3 +449,34 @@ def test_a_planted_fault_is_found(check, old, new, message, tmp_path, open_page,
     assert old in SOUND
     faults = faults_of(SOUND.replace(old, new), tmp_path, open_page, axe)
     assert any(message in fault for fault in faults[check]), faults
+
+
+GLOSSARY = """<dl class="glossary"><dt id="term-Mask">Mask</dt><dd>It says what counts.</dd>
+<dt id="term-LSTM">LSTM</dt><dt id="term-Long">Long short-term memory</dt><dd>A cell.</dd>
+<dt id="term-Causal">Causal mask</dt><dd>A mask.</dd></dl>"""
+LINKED = """<article><h2>The mask of an LSTM</h2>
+<p>A <a class="glossary-term" href="glossary.html#term-Causal">causal
+mask</a>, the <code>mask</code>, <a href="#x">masks</a>, self-mask; then
+<em><a class="glossary-term" href="glossary.html#term-Mask">Masks</a></em>, causal masks, a mask.
+<a class="glossary-term" href="glossary.html#term-LSTM">LSTMs</a>, a long short-term memory,
+the state of an lstm.</p></article>"""
+
+
+def test_a_page_with_its_terms_linked_has_no_faults():
+    assert not glossary_faults(LINKED, glossary_names(GLOSSARY))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("<h2>", "<p>A mask</p><h2>", "no link to #term-Mask"),
+        ("</em>", '</em> <a class="glossary-term" href="#term-Mask">mask</a>', "a link too many"),
+        ("#term-Causal", "#term-Mask", "a link too many"),
+        (">Masks</a>", ">State</a>", "a link too many"),
+        ("<em>", "<em><code>", "not in prose"),
+    ],
+)
+def test_a_term_without_its_link_is_found(old, new, message):
+    assert old in LINKED
+    faults = glossary_faults(LINKED.replace(old, new), glossary_names(GLOSSARY))
+    assert any(message in fault for fault in faults), faults

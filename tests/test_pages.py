@@ -3,11 +3,20 @@
 import doctest
 import json
 import re
+import sys
+from functools import cache
 from pathlib import Path
 
+import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "book" / "_ext"))
+import chapter_map  # noqa: E402
+import take_along  # noqa: E402
+
+ADDRESS = "https://github.com/someone/sequence-models"
+CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 BLOCK = re.compile(r"^```python\n(>>> .*?)^```$", re.DOTALL | re.MULTILINE)
 PAGES = [
     page for page in sorted((ROOT / "book").glob("*.md")) if BLOCK.search(page.read_text("utf-8"))
@@ -57,3 +66,136 @@ def test_the_speed_of_grading_is_the_recorded_one():
     assert found == {
         name: (ran["seconds"], ran["submissions_per_second"]) for name, ran in record.items()
     }
+
+
+# The map on the first page
+
+
+def references(path):
+    """The numbers of the chapters that a chapter's text names, or whose formulas it uses."""
+    text = prose(path)
+    homes = {
+        tag: int(path.name[:2])
+        for path in CHAPTERS
+        for tag in re.findall(r"\$\$\s*\(([\w-]+)\)", prose(path))
+    }
+    used = re.findall(r"\{eq\}`([\w-]+)`|#equation-([\w-]+)", text)
+    named = re.findall(r"[Cc]hapter (\d+)|\b(\d\d)_\w+", text)
+    numbers = [homes[one or other] for one, other in used if (one or other) in homes]
+    return set(numbers + [int(one or other) for one, other in named])
+
+
+@cache
+def prose(path):
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def test_the_map_shows_all_chapters():
+    assert [name for name, *_ in chapter_map.BOXES] == [path.stem for path in CHAPTERS]
+
+
+@pytest.mark.parametrize(("needed", "by"), [*chapter_map.NEEDS, *chapter_map.BORROWS])
+def test_an_arrow_stands_for_references(needed, by):
+    assert needed < by
+    assert needed in references(CHAPTERS[by - 1])
+
+
+# To take along
+
+
+def a_notebook():
+    cell = nbformat.v4.new_code_cell("1 + 1", execution_count=1)
+    cell.outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "2"})]
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# One"), cell])
+
+
+@pytest.mark.parametrize("url", ["", ADDRESS])
+def test_a_notebook_for_download_has_no_outputs(url):
+    notebook = take_along.portable(a_notebook(), url)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert [cell.source for cell in notebook.cells[-2:]] == ["# One", "1 + 1"]
+
+
+def test_a_notebook_for_download_installs_the_library_from_an_address():
+    assert len(take_along.portable(a_notebook()).cells) == 2
+    first, *others = take_along.portable(a_notebook(), ADDRESS, "stable").cells
+    assert len(others) == 2
+    assert first.source == f'%pip install --quiet "seqlib[notebooks] @ git+{ADDRESS}@stable"'
+
+
+def test_launch_buttons_need_an_address():
+    assert take_along.launch_buttons("", "https://hub.example.org") == {}
+    buttons = take_along.launch_buttons(ADDRESS, "https://hub.example.org")
+    assert {"binderhub_url", "colab_url", "jupyterhub_url"} < set(buttons)
+    assert "jupyterhub_url" not in take_along.launch_buttons(ADDRESS)
+    assert "colab_url" not in take_along.launch_buttons("https://gitlab.com/someone/book")
+
+
+# The notation page
+
+
+ACCENTED = r"\\(?:hat|tilde|bar|overline|widehat|mathcal|mathbb|mathbf)\s*\{?\s*(\\mathcal )?\w"
+WORDS = r"\\(?:text|operatorname|mathrm)\{[^{}]*\}|\\(?:begin|end)\{\w+\}|\\tfrac\d\d|\\\\\[\w+\]"
+INDEX = r"[_^](?:\{(?:[^{}]|\{[^{}]*\})*\}|\\\w+|.)"
+GREEK = set(
+    "alpha beta gamma delta epsilon varepsilon eta theta lambda mu xi rho sigma tau varphi".split()
+) | {"Lambda", "Omega"}
+
+
+def formulas(text, inline=True):
+    """The formulas of a text; the displayed ones alone if not `inline`."""
+    found = re.findall(r"\$\$(.*?)\$\$" + r"|(?<![\\$])\$([^$\n]+?)\$" * inline, text, re.DOTALL)
+    return ["".join(formula) for formula in found]
+
+
+def symbols(formula):
+    """The letters of a formula with their accents, without indices, operators and the d of dx."""
+    rest = re.sub(r"(?<![A-Za-z\\])d(?=[A-Za-z\\])", " ", formula)
+    rest = re.sub(INDEX, " ", re.sub(WORDS, " ", rest))
+    accented = {re.sub(r"[\s{}]", "", m.group()) for m in re.finditer(ACCENTED, rest)}
+    rest = re.sub(ACCENTED, " ", rest)
+    commands = set(re.findall(r"\\(\w+)", rest)) & GREEK
+    letters = re.findall(r"[A-Za-z]", re.sub(r"\\\w+", " ", rest))
+    return accented | commands | set(letters)
+
+
+@cache
+def symbols_of(path):
+    return {symbol for formula in formulas(prose(path)) for symbol in symbols(formula)}
+
+
+def notation():
+    """The symbols that the page explains: of the whole book, and of each chapter alone."""
+    page = (ROOT / "book" / "notation.md").read_text("utf-8").partition("## The symbols")[2]
+    general, own = set(), {}
+    place = general
+    for line in page.splitlines():
+        if found := re.match(r"\*\*\[Chapter (\d+)\]", line):
+            place = own.setdefault(int(found[1]), set())
+        elif line.startswith("###"):
+            place = general
+        elif line.startswith("|"):
+            for formula in formulas(line):
+                place |= symbols(formula)
+    return general, own
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_the_notation_page_has_the_symbols_of_a_chapter(path):
+    general, own = notation()
+    explained = general | own[int(path.name[:2])]
+    missing = {s: f for f in formulas(prose(path), inline=False) for s in symbols(f) - explained}
+    assert not missing
+
+
+def test_a_symbol_stands_in_the_chapter_that_is_said_to_have_it_first():
+    page = (ROOT / "book" / "notation.md").read_text("utf-8").partition("## The symbols")[2]
+    rows = re.findall(r"^\| (\$.*?\$) \|.*\| (\[\d+\](?:, \[\d+\])*) \|$", page, re.MULTILINE)
+    assert len(rows) > 60
+    for cell, places in rows:
+        for number in map(int, re.findall(r"\d+", places)):
+            there = symbols_of(CHAPTERS[number - 1])
+            assert symbols(formulas(cell)[0]) <= there, f"{cell} is not in chapter {number}"

@@ -24,21 +24,6 @@ INDEX = """<!doctype html>
 """
 
 
-def set_buttons(app, config):
-    """Launch, edit and issue buttons, as soon as _config.yml knows the repository's address."""
-    options = config.html_theme_options
-    if options.get("repository_url"):
-        options.update(
-            use_repository_button=True,
-            use_edit_page_button=True,
-            use_issues_button=True,
-            launch_buttons={
-                "notebook_interface": "jupyterlab",
-                "binderhub_url": "https://mybinder.org",
-            },
-        )
-
-
 def use_local_mathjax(app):
     """Point the pages at the copy beside them, if npm has brought one."""
     if MATHJAX.is_dir():
@@ -81,7 +66,6 @@ def finish(app, exception):
 
 
 def setup(app):
-    app.connect("config-inited", set_buttons, priority=100)
     app.connect("builder-inited", use_local_mathjax)
     app.connect("builder-inited", drop_thebe, priority=100)
     app.connect("build-finished", finish)
