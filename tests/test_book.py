@@ -7,12 +7,12 @@ plant one fault of each kind and assert that its check finds it.
 import json
 import os
 import re
-import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
+import glossary_links
 import pytest
 from bs4 import BeautifulSoup, NavigableString
 from tags import code_lines, formulas, the_book
@@ -20,8 +20,6 @@ from tags import code_lines, formulas, the_book
 from conftest import LOCAL, seen_as
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "book" / "_ext"))
-import glossary_links  # noqa: E402
 
 HTML = ROOT / "_build" / "html"
 # index.html only leads to the first page.

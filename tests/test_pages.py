@@ -3,17 +3,15 @@
 import doctest
 import json
 import re
-import sys
 from functools import cache
 from pathlib import Path
 
+import chapter_map
 import nbformat
 import pytest
+import take_along
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "book" / "_ext"))
-import chapter_map  # noqa: E402
-import take_along  # noqa: E402
 
 ADDRESS = "https://github.com/someone/sequence-models"
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
