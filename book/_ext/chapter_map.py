@@ -32,7 +32,7 @@ NEEDS = ((1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (3, 7), (7, 8), (8, 9), (9, 10)
 # What it takes, and where these words stand: x, y, and which end of them is there.
 BORROWS = {
     (6, 7): ("its cells", (176, 392, "start")),
-    (7, 10): ("its beam search", (92, 525, "end")),
+    (7, 10): ("its search", (92, 525, "end")),
 }
 
 

@@ -56,7 +56,14 @@ class PutExcerpts(SphinxPostTransform):
             place.replace_self(excerpt(doctree, place["anchor"]))
 
 
+def note_formulas(app, doctree, docname):
+    """Formulas that come from another page, in an excerpt or a caption, need their script too."""
+    if any(isinstance(node, nodes.math | nodes.math_block) for node in doctree.findall()):
+        app.env.get_domain("math").data["has_equations"][docname] = True
+
+
 def setup(app):
+    app.connect("doctree-resolved", note_formulas, priority=900)  # when all have come
     app.add_directive("excerpt", Excerpt)
     app.add_post_transform(PutExcerpts)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
