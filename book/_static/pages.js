@@ -5,7 +5,11 @@ const reach = () =>
     if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
   });
-addEventListener("load", () => {
-  Promise.resolve(window.MathJax?.startup?.promise).then(reach);
-  addEventListener("resize", reach);
-});
+addEventListener("load", reach);
+addEventListener("resize", reach);
+addEventListener("toggle", reach, true); // what a details element hid had no width
+// An answer of a quiz, once open, bears the mark of what it says.
+for (const answer of document.querySelectorAll("details.quiz")) {
+  const verdict = answer.querySelector("summary ~ p strong")?.textContent;
+  answer.dataset.answer = verdict?.startsWith("Right") ? "right" : "wrong";
+}
