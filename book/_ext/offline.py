@@ -1,6 +1,9 @@
 """Sphinx extension: pages that work opened from disk, with no network, for every reader."""
 
+import base64
+import hashlib
 import html
+import os
 import re
 import shutil
 import textwrap
@@ -24,6 +27,7 @@ REPAIRS = {
 }
 # The index that only the search page searches.
 SEARCH = r'<script [^>]*\bsrc="[^"]*(searchtools|language_data|searchindex)\.js[^>]*></script>\s*'
+EMBEDDED = re.compile(r'src="data:image/(?P<kind>png);base64,(?P<data>[^"]+)"')
 # Of what the theme copies beside the pages, what none of them asks for.
 UNUSED = ("scripts/fontawesome.js*", "scripts/*.map", "styles/*.map")
 INDEX = """<!doctype html>
@@ -64,6 +68,22 @@ def describe(app, pagename, templatename, context, doctree):
     context["metatags"] = context.get("metatags", "") + tag
 
 
+def move_pictures(text, page, folder):
+    """Write the pictures in a page's HTML to files beside it, asked for when they come into view.
+
+    The frames of an explorable are most of what a chapter weighs, and most are never looked at.
+    """
+
+    def moved(match):
+        content = base64.b64decode(match["data"])
+        path = folder / f"{hashlib.sha256(content).hexdigest()[:32]}.{match['kind']}"
+        path.write_bytes(content)
+        address = Path(os.path.relpath(path, page.parent)).as_posix()
+        return f'loading="lazy" src="{address}"'
+
+    return EMBEDDED.sub(moved, text)
+
+
 def finish(app, exception):
     """Copy what npm brought beside the pages, repair them, and let index.html lead to the first."""
     if exception or app.builder.format != "html":
@@ -82,6 +102,7 @@ def finish(app, exception):
             text = re.sub(fault, repair, text)
         if page.name != "search.html":
             text = re.sub(SEARCH, "", text)
+        text = move_pictures(text, page, out / "_images")
         page.write_text(text, encoding="utf-8")
     first = f"{app.config.root_doc}.html"
     (out / "index.html").write_text(INDEX.format(title=app.config.html_title, page=first))
