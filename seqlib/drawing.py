@@ -2,8 +2,13 @@
 
 A circle is a vector (inputs gray, states blue, cells violet, outputs green, losses red), a box or a
 sign is an operation, an arrow carries a vector, a dot is where a vector goes two ways.  Thick
-dashes in GRADIENT are gradients on their way back.  Lengths are units of the canvas.
+dashes in GRADIENT are gradients on their way back.  Lengths are units of the canvas.  A notebook
+shows a drawing as SVG, which stays sharp at every size.
 """
+
+import io
+import re
+from functools import partial
 
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
@@ -22,6 +27,19 @@ def canvas(ax, x, y):
     """Equal units without axes, x and y from their first to their last value."""
     ax.set(xlim=x, ylim=y, aspect="equal")
     ax.axis("off")
+    figure = ax.get_figure(root=True)
+    figure._repr_svg_ = partial(svg, figure)  # IPython asks a figure for it, and a page prefers it
+
+
+def svg(figure):
+    """The figure as SVG text, letters as outlines, as large in a page as its PNG would be."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
+
+    def pixels(match):
+        return f'{match[1]}="{float(match[2]) / 72 * figure.dpi:.0f}"'
+
+    return re.sub(r'(width|height)="([\d.]+)pt"', pixels, buffer.getvalue(), count=2)
 
 
 def frame(ax, corner, width, height):

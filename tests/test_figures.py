@@ -7,10 +7,12 @@ import subprocess
 import sys
 from functools import cache
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from matplotlib import style
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -589,6 +591,21 @@ def test_text_lies_within_the_drawing_and_apart(drawn):
         outline = shape.get_window_extent()
         inside = outline.x0 < box.x0 and box.x1 < outline.x1
         assert inside or not outline.padded(-1).overlaps(box), text
+
+
+def test_a_page_prefers_the_svg_of_a_drawing_and_a_plot_has_none(ax):
+    display = DisplayFormatter()
+    assert "image/svg+xml" not in display.format(ax.figure)[0]
+    diagrams.rnn_cell(ax)
+    shown = display.format(ax.figure)[0]["image/svg+xml"]
+    assert shown == drawing.svg(ax.figure)  # the same twice
+    buffer = io.BytesIO()
+    ax.figure.savefig(buffer, bbox_inches="tight")
+    size = Image.open(buffer).size
+    image = ElementTree.fromstring(shown)
+    assert [int(image.get(side)) for side in ("width", "height")] == pytest.approx(size, abs=1)
+    assert "<text" not in shown  # no font is asked for
+    assert len(shown) < 200_000
 
 
 def test_unrolling_computes_one_more_step_at_a_time():
