@@ -85,6 +85,9 @@ def explorable_faults(page):
         controls = figure.locator("input[type=range], select").all()
         if not controls:
             faults.append(f"explorable {number} has no control")
+        sliders = figure.locator("input[type=range]").count()
+        if sliders != figure.get_by_role("button", name="Play").count():
+            faults.append(f"explorable {number}: not a button to play for each slider")
         starts = [control.input_value() for control in controls]
         for control in controls:
             control.scroll_into_view_if_needed()
@@ -102,9 +105,6 @@ def explorable_faults(page):
             faults += [
                 f"explorable {number}: {fault}" for fault in play_faults(page, figure, button)
             ]
-        sliders = figure.locator("input[type=range]").count()
-        if sliders != figure.get_by_role("button", name="Play").count():
-            faults.append(f"explorable {number}: not a button to play for each slider")
     return faults
 
 
@@ -171,10 +171,10 @@ def cell_faults(page, pad):
         faults.append(f"a finger hears {words()!r}")
     pad.evaluate("(pad) => document.activeElement.blur() || pad.focus()")
     heard = [words()]
-    for key in ("ArrowRight", "ArrowDown"):
+    for key in ("ArrowLeft", "ArrowUp"):  # from where the finger was
         page.keyboard.press(key)
         heard.append(words())
-    wanted = 1 + (len(grids[0]["columns"]) > 1) + (len(grids[0]["rows"]) > 1)
+    wanted = 1 + (len(grids[-1]["columns"]) > 1) + (len(grids[-1]["rows"]) > 1)
     if len(set(heard)) < wanted or not all(heard):
         faults.append(f"the keyboard hears {heard}")
     outline = pad.locator("span").bounding_box()
@@ -338,7 +338,7 @@ def test_index_leads_to_the_first_page(open_page):
 
 EXPLORABLE = widgets.explore(
     lambda ax, k: plots.heatmap([[k, 1], [0, 3]], ax, rows=["a", "b"], limits=(0, 3)),
-    k=[1, 2, 3], alt="Four cells, one of them {k}", size=(2, 1),
+    k=[0, 1, 2, 3], alt="Four cells, one of them {k}", size=(2, 1),
 ).html()  # fmt: skip
 SOUND = f"""<!doctype html><html lang="en"><head><title>A page</title></head><body><main>
 <h1>A page</h1><p>A formula <span class="math"><mjx-container>x</mjx-container></span></p>
