@@ -211,7 +211,7 @@ def moved(page, figure, control, move):
 
 def picture(figure):
     """The pixels of the frame that is shown."""
-    return figure.locator("img, svg").filter(visible=True).first.screenshot()
+    return figure.locator("img").filter(visible=True).first.screenshot()
 
 
 def spoken(figure):
