@@ -35,7 +35,7 @@ from seqlib import cells
 MAX_FRAMES = 60
 MAX_BYTES = 600_000  # of HTML, so with the third that base64 adds
 DPI = 200  # twice what the page shows, for dense screens
-COLORS = 64  # of a frame: enough for a drawing, and four times smaller than all of them
+COLORS = 128  # of a frame: enough for a drawing, and three times smaller than all of them
 PACE = 700  # milliseconds that a frame is shown while playing; explore.js has the same
 ICON = (
     '<svg viewBox="0 0 10 10" aria-hidden="true">'

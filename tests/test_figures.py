@@ -98,7 +98,7 @@ def test_frames_are_small_and_keep_the_colors():
     image = Image.open(io.BytesIO(explorable.frames[6])).convert("RGB")
     assert image.size == (1280, 640)
     colors = np.array([color for _, color in image.getcolors()]) / 255
-    assert len(colors) <= 64
+    assert len(colors) <= widgets.COLORS
     for wanted in diagrams.WEIGHTS.values():
         assert np.abs(colors - to_rgb(wanted)).sum(axis=1).min() < 0.05
 
