@@ -98,9 +98,9 @@ def test_frames_are_small_and_keep_the_colors():
     image = Image.open(io.BytesIO(explorable.frames[6])).convert("RGB")
     assert image.size == (1280, 640)
     colors = np.array([color for _, color in image.getcolors()]) / 255
-    assert len(colors) <= widgets.COLORS
+    assert len(colors) <= widgets.AREAS + widgets.EDGES <= 256
     for wanted in diagrams.WEIGHTS.values():
-        assert np.abs(colors - to_rgb(wanted)).sum(axis=1).min() < 0.05
+        assert np.abs(colors - to_rgb(wanted)).max(axis=1).min() < 0.002
 
 
 def test_controls_are_native_and_labelled():
@@ -279,7 +279,7 @@ def test_cells_lie_where_the_picture_has_them():
         values = np.reshape(grid["values"], (3, 4)) / 10 ** grid["digits"]
         for r, c in np.ndindex(3, 4):
             there = pixels[int(y[r : r + 2].mean()), int(x[c : c + 2].mean())] / 255
-            assert np.abs(there - mpl.colormaps["Blues"](values[r, c])[:3]).max() < 0.03
+            assert np.abs(there - mpl.colormaps["Blues"](values[r, c])[:3]).max() < 0.02
     assert (
         picture.cells[0][0]["say"]
         == "a long label in two lines {row}, column {column}: weight {value}"
