@@ -24,6 +24,7 @@ except ImportError:  # Windows
     resource = None
 
 ROOT = Path(__file__).resolve().parent.parent
+FRAMES = ROOT / "_build" / "frames"  # of explorables: encoded once, see seqlib.widgets
 WORKERS = 2
 CELL_TIMEOUT = 600
 # One thread for each kernel: chapters run side by side, and CPU seconds mean the same everywhere.
@@ -81,7 +82,7 @@ def run(path):
 
 def run_all(paths):
     """Execute notebooks side by side; prints a line for each as it ends, and yields its Run."""
-    os.environ.update(ONE_THREAD, JUPYTER_PREFER_ENV_PATH="1")
+    os.environ.update(ONE_THREAD, JUPYTER_PREFER_ENV_PATH="1", SEQLIB_FRAMES=str(FRAMES))
     pool = ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn"), max_tasks_per_child=1)
     with pool:
         for future in as_completed([pool.submit(run, path) for path in paths]):

@@ -5,9 +5,10 @@ Functions f(data, ..., ax) -> ax like those of `plots`; where two panels belong 
 
 import numpy as np
 
-from seqlib import plots
+from seqlib import cells, plots
 
 CROSS, LINE = "#C2006B", "#2A34B8"
+ATTENDS = "{row} attends to {column}: {value}"
 LINES = (  # told apart by color and by dashes
     ("#5A5A5A", (0, (1, 2))),
     ("#B8480A", (0, (6, 2))),
@@ -37,7 +38,8 @@ def masked_weights(weights, mask, words, ax):
     t, s = np.nonzero(~mask)
     ax.plot(s, t, "x", color=CROSS, markersize=9, mew=1.8, linestyle="")
     ax.tick_params(axis="x", rotation=40)
-    return ax
+    return cells.note(ax, np.where(mask, weights, np.nan), ATTENDS, rows=words, columns=words,
+                      unless="{row} may not see {column}")  # fmt: skip
 
 
 def by_distance(scores, t, axes, *, limits):
@@ -75,7 +77,8 @@ def head(weights, offsets, axes):
             raise ValueError(
                 f"{name} is {k} back; {len(weights)} steps have 0 to {len(weights) - 1}"
             )
-    plots.heatmap(weights, axes[0], limits=(0, 1), xlabel="looked at, s", ylabel="looks, t")
+    plots.heatmap(weights, axes[0], limits=(0, 1), xlabel="looked at, s", ylabel="looks, t",
+                  say="step {row} attends to step {column}: {value}")  # fmt: skip
     means = {name: np.diagonal(weights, -k).mean() for name, k in offsets.items()}
     axes[1].barh(list(means), list(means.values()), color=LINE, height=0.6)
     axes[1].invert_yaxis()

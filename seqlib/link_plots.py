@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from seqlib import cells
+
 INK, QUIET, LINK = "#1A1A1A", "#767676", "#2A34B8"
 
 
@@ -37,14 +39,20 @@ def links(weights, source, target, t, ax):
                 color=INK if i <= t else QUIET, alpha=1 if i <= t else 0.75)  # fmt: skip
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.08, 1.2))
     ax.axis("off")
-    return ax
+    return cells.note(ax, weights[t : t + 1], "{row} attends to {column}: {value}", columns=source,
+                      rows=[target[t]], x=borders(source), y=(0.86, 1.2))  # fmt: skip
+
+
+def borders(words):
+    """Where words begin and end that fill a line from 0 to 1, from the first begin on."""
+    ends = np.cumsum([0, *(len(word) + 1.6 for word in words)])
+    return ends / ends[-1]
 
 
 def centers(words):
-    """Where the middles of words lie that fill a line from 0 to 1."""
-    widths = np.array([len(word) + 1.6 for word in words], float)
-    ends = np.cumsum(widths)
-    return (ends - widths / 2) / ends[-1]
+    """Where the middles of those words lie."""
+    ends = borders(words)
+    return (ends[1:] + ends[:-1]) / 2
 
 
 def outlined(mask, ax, label=None):

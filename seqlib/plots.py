@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from seqlib import cells
 from seqlib.link_plots import links as links
 from seqlib.link_plots import outlined as outlined
 from seqlib.search_plots import beam_tree as beam_tree
@@ -105,8 +106,9 @@ def curves(x, runs, ax, *, xlabel, ylabel, log="", reference=None):
 
 
 def heatmap(
-    matrix, ax, *, rows=None, columns=None, xlabel="", ylabel="", limits=None, bar="", digits=None
-):
+    matrix, ax, *, rows=None, columns=None, xlabel="", ylabel="", limits=None, bar="", digits=None,
+    say=None, unless=None,
+):  # fmt: skip
     """A matrix as colors: light to dark, or, with negative values, red over white to blue.
 
     matrix   (R, C)
@@ -114,6 +116,7 @@ def heatmap(
     limits   lowest and highest value of the colors; give the same to maps that are compared
     bar      name of the color bar; "" draws none
     digits   decimals of the numbers written into the cells; None writes none
+    say, unless  what a cell says under the pointer, with and without value: see `cells.note`
 
     Returns ax. Raises ValueError for names that do not match the shape.
     """
@@ -135,15 +138,17 @@ def heatmap(
             ax.text(c, r, f"{matrix[r, c]:.{digits}f}", ha="center", va="center", fontsize=9,
                     color="white" if dark else "black")  # fmt: skip
     if rows is not None:
-        ax.set_yticks(range(len(rows)), [_visible(name) for name in rows])
+        rows = [_visible(name) for name in rows]
+        ax.set_yticks(range(len(rows)), rows)
     if columns is not None:
-        ax.set_xticks(range(len(columns)), [_visible(name) for name in columns])
+        columns = [_visible(name) for name in columns]
+        ax.set_xticks(range(len(columns)), columns)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     if bar:
         ax.figure.colorbar(image, ax=ax, label=bar, shrink=0.9, pad=0.02)
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    return ax
+    return cells.note(ax, matrix, say, rows=rows, columns=columns, unless=unless, unit=bar)
 
 
 def bars(values, ax, *, xlabel, reference=None, digits=2):
@@ -232,7 +237,8 @@ def distribution(probabilities, names, ax, *, compare=None, xlabel="next token")
     ax.set_xticks(positions, [_visible(name) for name in names], fontfamily="DejaVu Sans Mono")
     ax.tick_params(axis="x", length=0)
     ax.set(ylim=(0, 1), xlabel=xlabel, ylabel="probability")
-    return ax
+    return cells.note(ax, np.asarray(probabilities)[None], "probability of {column}: {value}",
+                      columns=[_visible(name) for name in names], y=(0, 1))  # fmt: skip
 
 
 def scatter_by_size(groups, ax, *, xlabel, ylabel, size):

@@ -33,10 +33,10 @@ def beam_tree(steps, ax, *, ylabel="rank"):
             ax.plot([t + 0.3, t + 0.72], [parent if t else 0, rank], "-", zorder=1, **look)
             stays = ended and t and steps[t - 1][parent][3]
             name = "–" if stays else f"{word}\n{log_p:.2f}"
-            ax.text(t + 1, rank, name, ha="center", va="center", fontsize=7.5, zorder=3,
+            ax.text(t + 1, rank, name, ha="center", va="center", fontsize=8.5, zorder=3,
                     color=INK if on else "#5A5A5A", fontweight="bold" if on else "normal",
                     bbox={"boxstyle": "round,pad=0.12", "fc": "white", "ec": "none"})  # fmt: skip
-    ax.text(0, 0, "START", ha="center", va="center", fontsize=7.5)
+    ax.text(0, 0, "START", ha="center", va="center", fontsize=8.5)
     ax.set(xlim=(-0.4, len(steps) + 0.5), ylim=(max(widths) - 0.4, -0.6))
     ax.set(xlabel="step", ylabel=ylabel)
     ax.set_xticks(range(1, len(steps) + 1))

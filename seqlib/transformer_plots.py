@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from seqlib import plots
+from seqlib import cells, plots
 
 
 def masks(kinds, names, axes):
@@ -31,6 +31,9 @@ def masks(kinds, names, axes):
             ax.set(xlim=(-0.05, S + 0.05), ylim=(T + 0.05, -0.05), aspect="equal")
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
+            cells.note(ax, np.where(own, 1, np.nan), "query {row} may see key {column}",
+                       unless="query {row} may not see key {column}", rows=range(1, T + 1),
+                       columns=range(1, S + 1), x=range(S + 1), y=range(T + 1))  # fmt: skip
         column[0].set_title(title, fontsize=9.5, loc="center")
     for ax, name in zip(axes[:, 0], names, strict=True):
         ax.set_ylabel(name.replace(" ", "\n"), fontsize=9, rotation=0, ha="right", va="center")
@@ -53,7 +56,7 @@ def writing(weights, source, p, words, axes, *, best=6):
         raise ValueError(f"{len(weights)} weights for {len(source)} words of the source")
     likely = np.argsort(-np.asarray(p), kind="stable")[:best]
     for ax, names, values, label in (
-        (axes[0], source, weights, "weight of the source's words"),
+        (axes[0], source, np.asarray(weights), "weight of the source's words"),
         (axes[1], words(likely), np.asarray(p)[likely], "probability of the next word"),
     ):
         ax.barh(range(len(names)), values, color=plots.MODELS["Transformer"]["color"])
@@ -61,4 +64,6 @@ def writing(weights, source, p, words, axes, *, best=6):
         ax.tick_params(axis="y", length=0)
         ax.invert_yaxis()
         ax.set(xlim=(0, 1), xlabel=label)
+        say = f"{label.split()[0]} of {{row}}: {{value}}"
+        cells.note(ax, values[:, None], say, rows=names, x=(0, 1))
     return axes

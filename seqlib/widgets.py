@@ -1,29 +1,46 @@
-"""Explorables: a figure with a knob, in a live notebook and in the built page.
+"""Explorables: a figure with a knob, or whose cells tell their values, in a notebook and in a page.
 
 One object has two representations. A live notebook shows an ipywidgets control that draws again at
 every move. The built page shows a native slider or select box over frames drawn beforehand, which
 needs no kernel and no widget manager; print shows the first, the middle and the last frame.
+
+Where the environment variable SEQLIB_FRAMES names a folder, encoded frames are kept in it and used
+again for the same pixels.
 """
 
 import base64
+import hashlib
 import html
 import io
 import itertools
 import json
 import math
+import os
 import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from numbers import Number
+from pathlib import Path
 
 import matplotlib.style
+import numpy as np
+import PIL
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
+
+from seqlib import cells
 
 MAX_FRAMES = 60
 MAX_BYTES = 600_000  # of HTML, so with the third that base64 adds
 DPI = 200  # twice what the page shows, for dense screens
+AREAS, EDGES = 192, 64  # colors of a frame: exact ones of areas, and some for the edges between
+PACE = 700  # milliseconds that a frame is shown while playing; explore.js has the same
+ICON = (
+    '<svg viewBox="0 0 10 10" aria-hidden="true">'
+    '<path d="M1 0 10 5 1 10z"/><path d="M1 0h3v10H1zM6 0h3v10H6z"/></svg>'
+)
 
 
 def explore(
@@ -78,6 +95,24 @@ def explore(
     return Explorable(draw, alt, controls, shown, caption, size, panels)
 
 
+def hover(draw, *, alt, size=(6.4, 3.2), panels=(1, 1)):
+    """A figure without a knob whose cells tell their values; make it the last line of a cell.
+
+    draw    function called as draw(axes), as in `explore`; what it draws has called `cells.note`,
+            as all heat maps do
+    alt     what the picture shows
+    size    width and height in inches
+    panels  rows and columns of Axes
+
+    Returns an Explorable of one frame; caption and name are in the metadata of the notebook's cell.
+    Raises ValueError for an empty alt text, and if the drawing has no cells.
+    """
+    picture = Explorable(draw, lambda: alt, [], [], "", size, panels)
+    if picture.cells == [[]]:
+        raise ValueError(f"the drawing has 0 cells to tell; grids of up to {cells.MOST} have some")
+    return picture
+
+
 def _per_parameter(given, values, what):
     """`given` as a dict from parameter to value; a single one belongs to the only parameter."""
     if given is None:
@@ -106,8 +141,10 @@ class Control:
             word = html.escape(self.words[chosen])
             width = max(map(len, self.words))
             control = (
+                f'<button type="button" class="explorable-play" data-label="{label}"'
+                f' aria-label="Play: {label}">{ICON}</button>'
                 f'<label>{label} <input type="range" min="0" max="{len(self.options) - 1}" step="1"'
-                f' value="{chosen}" aria-valuetext="{word}"></label>'
+                f' value="{chosen}" aria-valuetext="{word}" autocomplete="off"></label>'
                 f'<output aria-live="polite" style="min-width: {width}ch">{word}</output>'
             )
         else:
@@ -115,7 +152,7 @@ class Control:
                 f'<option value="{i}"{" selected" * (i == chosen)}>{html.escape(word)}</option>'
                 for i, word in enumerate(self.words)
             )
-            control = f"<label>{label} <select>{options}</select></label>"
+            control = f'<label>{label} <select autocomplete="off">{options}</select></label>'
         return f'<div class="explorable-control" data-words="{words}">{control}</div>'
 
 
@@ -130,11 +167,12 @@ def _numerals(values):
 
 
 class Explorable:
-    """What `explore` returns: frames drawn beforehand, and a widget where a kernel can draw more.
+    """What `explore` and `hover` return: frames, and a widget where a kernel can draw more.
 
     choices  the parameters of each frame, as dicts, in the order of nested loops
     alts     the alt text of each frame
     frames   the frames, as PNG bytes
+    cells    the cells of each frame, as `cells.collect` returns them
     """
 
     def __init__(self, draw, alt, controls, shown, caption, size, panels):
@@ -149,9 +187,8 @@ class Explorable:
                 f"{len(self.choices)} frames have {len(set(self.alts) - {''})} different alt texts;"
                 " say in each what it shows"
             )
-        self.frames = [
-            self._png(choice) for choice in self.choices
-        ]  # errors show here, in the cell
+        drawn = [self._frame(choice) for choice in self.choices]  # errors show here, in the cell
+        self.frames, self.cells = map(list, zip(*drawn, strict=True))
         if len(self.html()) > MAX_BYTES:
             raise ValueError(
                 f"{len(self.frames)} frames take {len(self.html()) / 1e3:.0f} kB;"
@@ -159,42 +196,48 @@ class Explorable:
             )
 
     def __repr__(self):
+        if not self.controls:
+            grids = [len(grid["values"]) for grid in self.cells[0]]
+            return f"<Picture of {sum(grids)} cells in {len(grids)} grids>"
         ranges = [f"{c.label}: {c.words[0]} … {c.words[-1]}" for c in self.controls]
         return f"<Explorable {'; '.join(ranges)}, {len(self.frames)} frames>"
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         bundle = {"text/plain": repr(self), "text/html": self.html()}
-        if _kernel_is_live():
+        if self.controls and _kernel_is_live():
             bundle = self.widget()._repr_mimebundle_() | bundle
         return bundle
 
     def html(self):
         """The figure for a page: complete in itself, without ids, so any number fit on a page."""
-        controls = "".join(c.html(i) for c, i in zip(self.controls, self.shown, strict=True))
         middle = [len(control.options) // 2 for control in self.controls]
         printed = 0, self._index(middle), len(self.frames) - 1
         frames = []
         for i, choice in enumerate(self.choices):
             marks = " data-shown" * (i == self._index(self.shown)) + " data-print" * (i in printed)
+            words = html.escape(self._words(choice))
             frames.append(
-                f'<div class="explorable-frame"{marks}>'
+                f'<div class="explorable-frame"{marks}{_data(self.cells[i])}>'
                 f"{_img(self.frames[i], self.alts[i], self.size)}"
-                f'<p class="explorable-value">{html.escape(self._words(choice))}</p></div>'
+                + f'<p class="explorable-value">{words}</p>' * bool(words)
+                + "</div>"
             )
+        stage = _stage(frames, any(self.cells))
+        if not self.controls:  # the notebook's cell makes it a figure, with number and caption
+            return f'<div class="explorable">{_style()}{stage}{_script()}</div>'
+        controls = "".join(c.html(i) for c, i in zip(self.controls, self.shown, strict=True))
         name = html.escape(", ".join(control.label for control in self.controls))
         caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
         return (
-            f'<figure class="explorable" aria-label="Explore: {name}">'
-            f"<style>{_asset('explore.css')}</style>"
-            f'<div class="explorable-controls">{controls}</div>{"".join(frames)}{caption}'
-            f"<script>{_asset('explore.js')}</script></figure>"
+            f'<figure class="explorable" aria-label="Explore: {name}">{_style()}'
+            f'<div class="explorable-controls">{controls}</div>{stage}{caption}{_script()}</figure>'
         )
 
     def widget(self):
         """The same figure as ipywidgets, drawn again at every move."""
         import ipywidgets
 
-        inputs = {}
+        inputs, rows = {}, []
         for control, i in zip(self.controls, self.shown, strict=True):
             kind = ipywidgets.SelectionSlider if control.is_slider else ipywidgets.Dropdown
             inputs[control.name] = kind(
@@ -202,19 +245,32 @@ class Explorable:
                 index=i,
                 description=control.label,
                 style={"description_width": "initial"},
-                layout={"width": "auto"},
+                layout={"width": "auto", "flex": "1 1 auto"},
             )
+            rows.append(inputs[control.name])
+            if control.is_slider:
+                rows[-1] = ipywidgets.HBox([_player(rows[-1], control), rows[-1]])
         picture = ipywidgets.HTML()
 
         def show(change=None):
             choice = {name: control.value for name, control in inputs.items()}
-            picture.value = _img(self._png(choice), self._alt(choice), self.size)
+            png, grids = self._frame(choice)
+            frame = (
+                f'<div class="explorable-frame" data-shown{_data(grids)}>'
+                f"{_img(png, self._alt(choice), self.size)}</div>"
+            )
+            picture.value = f'<div class="explorable">{_stage([frame], grids)}</div>'
 
         for control in inputs.values():
             control.observe(show, names="value")
         show()
         caption = [ipywidgets.HTML(html.escape(self.caption))] if self.caption else []
-        return ipywidgets.VBox([*inputs.values(), picture, *caption])
+        # An HTML widget runs no script, an output does.
+        listener = {"text/html": _style() + _script()}
+        assets = ipywidgets.Output(
+            outputs=({"output_type": "display_data", "data": listener, "metadata": {}},)
+        )
+        return ipywidgets.VBox([*rows, picture, *caption, assets])
 
     def _index(self, positions):
         """The number of the frame with the values at these positions."""
@@ -231,18 +287,99 @@ class Explorable:
             f"{c.label} = {c.words[c.options.index(choice[c.name])]}" for c in self.controls
         )
 
-    def _png(self, choice):
-        """One frame; 64 colors are enough for a drawing and make it four times smaller."""
+    def _frame(self, choice):
+        """One frame as PNG, and its cells."""
         with matplotlib.style.context("seqlib.seqlib"):
-            figure = Figure(figsize=self.size)
+            figure = Figure(figsize=self.size, dpi=DPI)
+            canvas = FigureCanvasAgg(figure)
             self.draw(figure.subplots(*self.panels), **choice)
-            buffer = io.BytesIO()
-            figure.savefig(buffer, dpi=DPI)
-        image = Image.open(buffer).convert("RGB")
-        image = image.quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-        buffer = io.BytesIO()
-        image.save(buffer, "PNG", optimize=True)
-        return buffer.getvalue()
+            canvas.draw()
+        pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+        return _png(np.ascontiguousarray(pixels)), cells.collect(figure)
+
+
+def _png(pixels):
+    """The PNG of (height, width, 3) bytes; taken from SEQLIB_FRAMES if the same were there before.
+
+    The name of a kept frame is the hash of all that makes it, so no frame is ever out of date.
+    """
+    folder = os.environ.get("SEQLIB_FRAMES")
+    if not folder:
+        return _encoded(pixels)
+    made_of = f"{pixels.shape} {AREAS} {EDGES} Pillow {PIL.__version__}".encode() + pixels.tobytes()
+    kept = Path(folder) / f"{hashlib.sha256(made_of).hexdigest()}.png"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        beside = kept.with_suffix(f".{os.getpid()}")
+        beside.write_bytes(_encoded(pixels))
+        beside.replace(kept)  # at once: another kernel may read while this one writes
+    return kept.read_bytes()
+
+
+def _encoded(pixels):
+    """A PNG with a palette, a third as large as one without.
+
+    Equal cells of a heat map must not get different colors, so areas keep theirs exactly. The many
+    colors of soft edges go to the nearest of a few that are spread over all of them.
+    """
+    codes = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    colors, counts = np.unique(codes, return_counts=True)
+    channels = np.stack([colors >> 16, colors >> 8 & 255, colors & 255], axis=1).astype(np.uint8)
+    order = np.argsort(-counts, kind="stable")[:AREAS]
+    palette = channels[order[counts[order] > codes.size / 2000]]
+    edges = Image.fromarray(channels[None]).quantize(EDGES, method=Image.Quantize.MAXCOVERAGE)
+    palette = np.concatenate([palette, np.reshape(edges.getpalette(), (-1, 3))[:EDGES]])
+    distances = (palette.astype(float) ** 2).sum(axis=1) - 2.0 * channels @ palette.T.astype(float)
+    place_of = np.zeros(1 << 24, np.uint8)
+    place_of[colors] = distances.argmin(axis=1)
+    image = Image.fromarray(place_of[codes])
+    image.putpalette(palette.astype(np.uint8).tobytes())
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _player(slider, control):
+    """A button that plays a slider; moving the slider by hand pauses it."""
+    import ipywidgets
+
+    player = ipywidgets.Play(
+        value=slider.index, max=len(control.options) - 1, interval=PACE, show_repeat=False,
+        tooltip=f"Play: {control.label}",
+    )  # fmt: skip
+
+    def on_player(change):
+        slider.index = player.value
+
+    def on_slider(change):
+        if player.value != slider.index:
+            player.playing = False
+            player.value = slider.index
+
+    player.observe(on_player, names="value")
+    slider.observe(on_slider, names="index")
+    return player
+
+
+def _stage(frames, has_cells):
+    """Frames, and over them the pad that knows which cell is pointed at."""
+    pad = said = ""
+    if has_cells:
+        pad = (
+            '<div class="explorable-cells" tabindex="0" role="application"'
+            ' aria-label="Cells of the picture; arrow keys move"><span hidden></span></div>'
+        )
+        said = '<p class="explorable-said" aria-live="polite"></p>'
+    return f'<div class="explorable-stage">{"".join(frames)}{pad}</div>{said}'
+
+
+def _data(grids):
+    """The cells of a frame as an attribute, between single quotes: JSON is full of double ones."""
+    if not grids:
+        return ""
+    text = json.dumps(grids, ensure_ascii=False, separators=(",", ":"))
+    text = text.replace("&", "&amp;").replace("'", "&#39;").replace("<", "&lt;")
+    return f" data-cells='{text}'"
 
 
 def _img(png, alt, size):
@@ -253,6 +390,14 @@ def _img(png, alt, size):
         f'<img class="dark-light" src="data:image/png;base64,{data}" alt="{html.escape(alt)}"'
         f' width="{width}" height="{height}">'
     )
+
+
+def _style():
+    return f"<style>{_asset('explore.css')}</style>"
+
+
+def _script():
+    return f"<script>{_asset('explore.js')}</script>"
 
 
 @cache

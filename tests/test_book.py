@@ -18,6 +18,7 @@ from bs4 import BeautifulSoup, NavigableString
 from tags import code_lines, formulas, the_book
 
 from conftest import LOCAL, seen_as
+from seqlib import plots, widgets
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -82,12 +83,17 @@ def overflow_faults(page):
 
 
 def explorable_faults(page):
-    """Explorables whose controls, by keyboard or by mouse, leave the picture as it was."""
+    """Explorables whose controls leave the picture as it was, and whose cells tell nothing."""
     faults = []
-    for number, figure in enumerate(page.locator(".explorable").all()):
+    for number, pad in enumerate(page.locator(".explorable-cells").all()):
+        faults += [f"cells {number}: {fault}" for fault in cell_faults(page, pad)]
+    for number, figure in enumerate(page.locator("figure.explorable").all()):
         controls = figure.locator("input[type=range], select").all()
         if not controls:
             faults.append(f"explorable {number} has no control")
+        sliders = figure.locator("input[type=range]").count()
+        if sliders != figure.get_by_role("button", name="Play").count():
+            faults.append(f"explorable {number}: not a button to play for each slider")
         starts = [control.input_value() for control in controls]
         for control in controls:
             control.scroll_into_view_if_needed()
@@ -101,7 +107,98 @@ def explorable_faults(page):
                     faults.append(f"explorable {number}: same picture {move.__name__}")
                 if silent:
                     faults.append(f"explorable {number}: nothing announced {move.__name__}")
+        for button in figure.get_by_role("button").all():
+            faults += [
+                f"explorable {number}: {fault}" for fault in play_faults(page, figure, button)
+            ]
     return faults
+
+
+def play_faults(page, figure, button):
+    """A button, pressed by keyboard, that does not play one step after another, or not pause."""
+    box = button.bounding_box()
+    if min(box["width"], box["height"]) < 24:
+        return ["the button to play is too small"]
+    slider = button.locator("xpath=..").locator("input")
+    slider.evaluate(SET, "0")
+    most = int(slider.get_attribute("max"))
+    name = button.get_attribute("aria-label")
+    button.press("Enter")
+    faults = []
+    if slider.input_value() != "1":
+        faults.append("playing does not begin")
+    if most > 1:
+        if (
+            button.get_attribute("aria-label") == name
+            or figure.locator("[aria-live=polite]").count()
+        ):
+            faults.append("playing is not told, or told at every step")
+        if not wait_until(page, lambda: slider.input_value() == "2"):
+            faults.append("playing does not go on")
+    slider.evaluate(SET, "0")  # as a hand would
+    if button.get_attribute("aria-label") != name or figure.locator("[aria-live=off]").count():
+        faults.append("moving the slider does not pause")
+    slider.evaluate(SET, str(most - 1))
+    button.press("Enter")
+    if slider.input_value() != str(most) or button.get_attribute("aria-label") != name:
+        faults.append("playing does not stop at the end")
+    button.press("Enter")
+    if slider.input_value() != "0":
+        faults.append("playing does not begin again after the end")
+    slider.evaluate(SET, "0")
+    return faults
+
+
+def cell_faults(page, pad):
+    """A picture whose cells do not tell their values to the mouse, a finger or the keyboard."""
+    said = pad.locator("xpath=../..").locator(".explorable-said")
+    words = said.inner_text
+    grids = pad.evaluate("""(pad) =>
+        JSON.parse(pad.parentElement.querySelector("[data-shown]").dataset.cells)""")
+    x, y = ([grids[-1][axis][i] / 1e4 for i in (-2, -1)] for axis in "xy")
+    faults, last = [], len(grids[-1]["values"]) - 1
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    image = pad.locator("xpath=..").locator("[data-shown] img").bounding_box()
+    if any(abs(box[side] - image[side]) > 1 for side in box):
+        faults.append("they do not lie on the picture")
+    at = box["width"] * sum(x) / 2, box["height"] * sum(y) / 2
+    page.mouse.move(box["x"] + at[0], box["y"] + at[1])
+    if sentence(grids[-1], last) != words():
+        faults.append(f"the mouse hears {words()!r}")
+    page.mouse.move(0, 0)
+    if words():
+        faults.append("the mouse is gone, and the sentence is not")
+    pad.dispatch_event("pointerdown", {
+        "pointerType": "touch", "bubbles": True, "clientX": box["x"] + at[0],
+        "clientY": box["y"] + at[1],
+    })  # fmt: skip
+    if sentence(grids[-1], last) != words():
+        faults.append(f"a finger hears {words()!r}")
+    pad.evaluate("(pad) => document.activeElement.blur() || pad.focus()")
+    heard = [words()]
+    for key in ("ArrowLeft", "ArrowUp"):  # from where the finger was
+        page.keyboard.press(key)
+        heard.append(words())
+    wanted = 1 + (len(grids[-1]["columns"]) > 1) + (len(grids[-1]["rows"]) > 1)
+    if len(set(heard)) < wanted or not all(heard):
+        faults.append(f"the keyboard hears {heard}")
+    outline = pad.locator("span").bounding_box()
+    if not outline or not outline["width"] * outline["height"]:
+        faults.append("no outline")
+    pad.evaluate("(pad) => pad.blur()")
+    return faults
+
+
+def sentence(grid, i):
+    """What cell number i should tell."""
+    row, column = divmod(i, len(grid["columns"]))
+    value, digits = grid["values"][i], grid["digits"]
+    shown = "" if value is None else f"{value / 10**digits:.{digits}f}"
+    text = grid["unless" if value is None else "say"]
+    for name, word in ("row", grid["rows"][row]), ("column", grid["columns"][column]):
+        text = text.replace(f"{{{name}}}", word)
+    return " ".join(text.replace("{value}", shown).split())
 
 
 SET = """(control, value) => {
@@ -120,7 +217,7 @@ def moved(page, figure, control, move):
 
 def picture(figure):
     """The pixels of the frame that is shown."""
-    return figure.locator("img, svg").filter(visible=True).first.screenshot()
+    return figure.locator("img").filter(visible=True).first.screenshot()
 
 
 def spoken(figure):
@@ -305,6 +402,24 @@ def test_every_record_is_listed_and_leads_to_where_it_is_shown():
     )
 
 
+def test_a_page_loads_the_script_of_explorables_once_and_only_if_it_has_one(path):
+    text = path.read_text("utf-8")
+    expected = int('class="explorable"' in text)
+    for file in ("explore.js", "explore.css"):
+        assert len(re.findall(rf"<(?:script|link)[^>]+{re.escape(file)}", text)) == expected
+    assert "explorable-control {" not in text and "dataset.explore" not in text  # no copy inside
+
+
+def test_every_chapter_has_explorables():
+    found = {
+        page.name[:2]: page.read_text("utf-8").count('<figure class="explorable"')
+        for page in (HTML / "chapters").glob("*.html")
+    }
+    least = {f"{n:02}": 1 for n in range(1, 11)} | dict.fromkeys(("04", "05", "08", "09"), 2)
+    assert found.keys() >= least.keys()
+    assert [n for n, count in found.items() if count < least.get(n, 1)] == []
+
+
 def test_index_leads_to_the_first_page(open_page):
     with open_page(HTML / "index.html") as (page, _, errors):
         page.wait_for_url("**/book/index.html")
@@ -376,42 +491,38 @@ def test_the_search_finds(words, found, open_page):
 # Each check finds what it is for
 
 
-SOUND = """<!doctype html><html lang="en"><head><title>A page</title></head><body><main>
+EXPLORABLE = widgets.explore(
+    lambda ax, k: plots.heatmap([[k, 1], [0, 3]], ax, rows=["a", "b"], limits=(0, 3)),
+    k=[0, 1, 2, 3], alt="Four cells, one of them {k}", size=(2, 1),
+).html()  # fmt: skip
+SOUND = f"""<!doctype html><html lang="en"><head><title>A page</title></head><body><main>
 <h1>A page</h1><p>A formula <span class="math"><mjx-container>x</mjx-container></span></p>
 <p><a href="#here">here</a></p><p id="here">Text</p>
 <img alt="a dot" src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=">
-<figure class="explorable"><label>k <input type="range" min="0" max="2" value="1"></label>
-<output aria-live="polite">1</output>
-<svg role="img" aria-label="a bar" width="99" height="9"><rect width="33" height="9"/></svg>
-<script>
-const [input, output, bar] = ["input", "output", "rect"].map((e) => document.querySelector(e));
-input.addEventListener("input", () => {
-    output.textContent = input.value;
-    bar.setAttribute("width", 33 * input.value);
-});
-</script></figure></main></body></html>"""
+{EXPLORABLE}</main></body></html>"""
 
 
-def faults_of(html, folder, open_page, axe):
-    """All faults of a page given as text, by the name of the check."""
+def faults_of(html, folder, open_page, axe, only=None):
+    """The faults of a page given as text, by the name of the check; of all checks, or of one."""
     path = folder / "page.html"
     path.write_text(html)
     parsed.cache_clear()
     with open_page(path, "narrow") as (page, requests, errors):
-        return {
-            "formula": formula_faults(page),
-            "image": image_faults(page),
-            "overflow": overflow_faults(page),
-            "axe": axe(page),
-            "explorable": explorable_faults(page),
-            "link": link_faults(path),
-            "request": request_faults(requests),
-            "error": errors,
+        checks = {
+            "formula": lambda: formula_faults(page),
+            "image": lambda: image_faults(page),
+            "overflow": lambda: overflow_faults(page),
+            "axe": lambda: axe(page),
+            "explorable": lambda: explorable_faults(page),
+            "link": lambda: link_faults(path),
+            "request": lambda: request_faults(requests),
+            "error": lambda: errors,
         }
+        return {name: check() for name, check in checks.items() if only in (None, name)}
 
 
 def test_a_sound_page_has_no_faults(tmp_path, open_page, axe):
-    assert not any(faults_of(SOUND, tmp_path, open_page, axe).values())
+    assert not any((faults := faults_of(SOUND, tmp_path, open_page, axe)).values()), faults
 
 
 @pytest.mark.parametrize(
@@ -434,18 +545,31 @@ def test_a_sound_page_has_no_faults(tmp_path, open_page, axe):
         ("axe", "<p id=", '<p style="color: #ddd" id=', "color-contrast"),
         ("axe", "<p id=", '<p style="color: #fff" id=', "color-contrast"),
         ("axe", "<label>k", "<label>", "label"),
-        ("explorable", "33 * input.value", "33", "picture"),
-        ("explorable", "output.textContent", "output.title", "announced"),
+        ("explorable", "i === chosen", "i === 1", "picture"),
+        ("explorable", "output.value = word", "output.title = word", "announced"),
         ("explorable", '<input type="range"', '<input type="range" disabled', "picture"),
         ("explorable", "<input ", '<input onkeydown="event.preventDefault()" ', "by_keyboard"),
         ("explorable", "<input ", '<input onmousedown="event.preventDefault()" ', "by_mouse"),
+        ("explorable", "setInterval(step", "setInterval(show", "go on"),
+        ("explorable", "=== input.max || !", "=== '9' || !", "stop at the end"),
+        ("explorable", "fromTheStart ? input.min", "false ? 0", "begin again"),
+        ("explorable", "    pauseAll(figure);\n", "", "does not pause"),
+        ("explorable", 'isPlaying ? "off"', 'isPlaying ? "polite"', "at every step"),
+        ("explorable", "height: 2rem;\n  justify", "height: 1rem;\n  justify", "too small"),
+        ("explorable", 'aria-label="Play', 'aria-label="Go', "for each slider"),
+        ("explorable", '("pointermove"', '("gone"', "mouse hears"),
+        ("explorable", '("pointerout"', '("gone"', "the sentence is not"),
+        ("explorable", '("pointerdown"', '("gone"', "finger hears"),
+        ("explorable", '("keydown"', '("gone"', "keyboard hears"),
+        ("explorable", "outline.hidden = !cell", "outline.hidden = true", "no outline"),
+        ("explorable", "inset: 0;", "inset: 5px;", "lie on the picture"),
         ("link", "#here", "#there", "no anchor"),
         ("link", "#here", "missing.html", "no file"),
     ],
 )
 def test_a_planted_fault_is_found(check, old, new, message, tmp_path, open_page, axe):
     assert old in SOUND
-    faults = faults_of(SOUND.replace(old, new), tmp_path, open_page, axe)
+    faults = faults_of(SOUND.replace(old, new), tmp_path, open_page, axe, only=check)
     assert any(message in fault for fault in faults[check]), faults
 
 

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch
 from PIL import Image
 
-from seqlib import attention_plots, diagrams, drawing, plots, transformer_plots, widgets
+from seqlib import attention_plots, cells, diagrams, drawing, plots, transformer_plots, widgets
 
 rng = np.random.default_rng(0)
 
@@ -100,9 +100,9 @@ def test_frames_are_small_and_keep_the_colors():
     image = Image.open(io.BytesIO(explorable.frames[6])).convert("RGB")
     assert image.size == (1280, 640)
     colors = np.array([color for _, color in image.getcolors()]) / 255
-    assert len(colors) <= 64
+    assert len(colors) <= widgets.AREAS + widgets.EDGES <= 256
     for wanted in diagrams.WEIGHTS.values():
-        assert np.abs(colors - to_rgb(wanted)).sum(axis=1).min() < 0.05
+        assert np.abs(colors - to_rgb(wanted)).max(axis=1).min() < 0.002
 
 
 def test_controls_are_native_and_labelled():
@@ -166,16 +166,23 @@ def test_a_live_notebook_gets_a_widget_that_draws_again(monkeypatch):
         drawn.append(n)
         ax.plot([0, n])
 
-    explorable = widgets.explore(draw, alt="{n} & up", n=[1, 2, 3], size=(2, 1))
+    explorable = widgets.explore(draw, alt="{n} & up", n=[1, 2, 3, 4], start=2, size=(2, 1))
     monkeypatch.setattr(widgets, "_kernel_is_live", lambda: True)
     bundle = explorable._repr_mimebundle_()
     assert {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"} == set(bundle)
     assert bundle["text/plain"] == repr(explorable)
-    slider, picture = explorable.widget().children
+    row, picture, assets = explorable.widget().children
+    player, slider = row.children
     before = picture.value
     slider.value = 3
     assert drawn[-1] == 3
     assert picture.value != before and 'alt="3 &amp; up"' in picture.value
+    assert widgets._script() in assets.outputs[0]["data"]["text/html"]
+    player.playing = True
+    player.value = 3  # what the browser does after 0.7 s
+    assert drawn[-1] == 4 and player.playing and player.interval == widgets.PACE
+    slider.value = 1  # by hand
+    assert drawn[-1] == 1 and (player.value, player.playing) == (0, False)
 
 
 def test_panels_are_the_axes_of_subplots():
@@ -215,7 +222,7 @@ def test_numbers_have_equal_decimals(values, words):
 def test_explore_refuses(changes, message, monkeypatch):
     if "size" in changes:
         noise = rng.integers(0, 256, 400_000, dtype=np.uint8).tobytes()
-        monkeypatch.setattr(widgets.Explorable, "_png", lambda self, choice: noise)
+        monkeypatch.setattr(widgets.Explorable, "_frame", lambda self, choice: (noise, []))
     with pytest.raises(ValueError, match=message):
         widgets.explore(draw, **ONE | changes)
 
@@ -227,6 +234,139 @@ def test_explore_refuses_several_at_once():
         widgets.explore(draw, label="frequency", **TWO)
     with pytest.raises(ValueError, match="0 parameters"):
         widgets.explore(draw, alt="")
+
+
+def test_every_slider_can_be_played():
+    page = Page(two().html())
+    (button,) = page.all("button")
+    assert (button["type"], button["aria-label"]) == ("button", "Play: frequency")
+    assert f"PACE = {widgets.PACE};" in widgets._script()
+
+
+def test_frames_are_kept_by_their_pixels(tmp_path, monkeypatch):
+    encoded = []
+    plain = widgets._encoded
+    monkeypatch.setattr(widgets, "_encoded", lambda pixels: encoded.append(1) or plain(pixels))
+    first = widgets.explore(draw, **ONE).frames
+    assert len(encoded) == 5 and not list(tmp_path.iterdir())
+    monkeypatch.setenv("SEQLIB_FRAMES", str(tmp_path / "frames"))
+    assert widgets.explore(draw, **ONE).frames == first
+    assert len(encoded) == 10 and len(list((tmp_path / "frames").glob("*.png"))) == 5
+    assert widgets.explore(draw, **ONE).frames == first and len(encoded) == 10
+    other = widgets.explore(lambda ax, temperature: draw(ax, temperature + 1), **ONE).frames
+    assert len(encoded) == 13  # 1.2, 2.5 and 3.0 are new, 1.5 and 2 were there
+    assert other[1:3] == first[3:] and other[0] not in first
+
+
+# Cells that tell their values
+
+
+def test_cells_lie_where_the_picture_has_them():
+    """The pixel in the middle of each cell has the color of the value that the cell tells."""
+    matrix = np.arange(12).reshape(3, 4) / 11
+
+    def draw(axes):
+        plots.heatmap(matrix, axes[0], bar="weight", ylabel="a long label\nin two lines")
+        plots.heatmap(matrix[:, ::-1], axes[1], limits=(0, 1), columns=["first", *"bcd"])
+        axes[1].invert_yaxis()
+        axes[1].invert_xaxis()
+
+    picture = widgets.hover(draw, alt="Two maps", panels=(1, 2))
+    pixels = np.array(Image.open(io.BytesIO(picture.frames[0])).convert("RGB"))
+    height, width, _ = pixels.shape
+    assert len(picture.cells[0]) == 2
+    for grid in picture.cells[0]:
+        x, y = np.array(grid["x"]) * width / 1e4, np.array(grid["y"]) * height / 1e4
+        assert (np.diff(x) > 0).all() and (np.diff(y) > 0).all()
+        values = np.reshape(grid["values"], (3, 4)) / 10 ** grid["digits"]
+        for r, c in np.ndindex(3, 4):
+            there = pixels[int(y[r : r + 2].mean()), int(x[c : c + 2].mean())] / 255
+            assert np.abs(there - mpl.colormaps["Blues"](values[r, c])[:3]).max() < 0.02
+    assert (
+        picture.cells[0][0]["say"]
+        == "a long label in two lines {row}, column {column}: weight {value}"
+    )
+    assert picture.cells[0][1]["rows"] == ["2", "1", "0"]
+    assert picture.cells[0][1]["columns"] == ["d", "c", "b", "first"]
+
+
+def collected(ax):
+    ax.figure.draw_without_rendering()
+    return cells.collect(ax.figure)
+
+
+def test_values_are_short_and_may_be_missing(ax):
+    plots.heatmap([[1 / 3, np.nan], [2, -1.5]], ax, xlabel="step $t$", say="{row}: {value}")
+    (grid,) = collected(ax)
+    assert (grid["values"], grid["digits"]) == ([33, None, 200, -150], 2)
+    assert (grid["say"], grid["unless"]) == (
+        "{row}: {value}",
+        "row {row}, step t {column}: no value",
+    )
+    plots.heatmap([[5, 0]], ax)
+    (grid,) = collected(ax)
+    assert (grid["values"], grid["digits"]) == ([5, 0], 0)
+    plots.heatmap(np.zeros((40, 41)), ax)
+    assert collected(ax) == []  # too fine to point at
+
+
+def test_attention_and_masks_have_sentences(ax):
+    mask = np.tri(2, dtype=bool)
+    attention_plots.masked_weights(mask / mask.sum(axis=1)[:, None], mask, ["I", "am"], ax)
+    (grid,) = collected(ax)
+    assert grid["values"] == [100, None, 50, 50] and grid["rows"] == ["I", "am"]
+    assert grid["say"] == "{row} attends to {column}: {value}"
+    assert grid["unless"] == "{row} may not see {column}"
+
+
+def test_words_and_bars_tell_their_values(ax):
+    plots.links([[0.1, 0.9], [0.96, 0.04]], ["old", "gentleman"], ["vieil", "homme"], 1, ax)
+    (grid,) = collected(ax)
+    assert (grid["rows"], grid["columns"]) == (["homme"], ["old", "gentleman"])
+    assert grid["values"] == [96, 4]
+    assert 2 * (grid["x"][1] - grid["x"][0]) < grid["x"][2] - grid["x"][1]
+    axes = Figure().subplots(1, 2)
+    transformer_plots.writing([0.7, 0.3], ["I", "am"], p, np.array(list("vwxyz")).take, axes)
+    left, right = collected(axes[0])
+    assert (left["rows"], left["values"]) == (["I", "am"], [70, 30])
+    assert right["values"] == sorted(right["values"], reverse=True)
+    axes = Figure().subplots(1, 2, squeeze=False)
+    masks = {"causal": np.tri(3, dtype=bool)[None], "all": np.ones((1, 2, 3), bool)}
+    transformer_plots.masks(masks, ["a"], axes)
+    causal, _ = collected(axes[0, 0])
+    assert causal["values"] == [1, None, None, 1, 1, None, 1, 1, 1]
+    assert (causal["rows"][0], causal["unless"]) == ("1", "query {row} may not see key {column}")
+    plots.distribution([0.25, 0.75], " a", ax)
+    assert (grid := collected(ax)[0])["columns"] == ["␣", "a"] and grid["values"] == [25, 75]
+
+
+def test_the_cells_stand_beside_their_frame():
+    explorable = widgets.explore(
+        lambda ax, n: plots.heatmap([[n, 1]], ax, rows=["d'un <b> & \"x\""]), alt="{n}", n=[1, 2],
+        size=(2, 1),
+    )  # fmt: skip
+    page = Page(explorable.html())
+    frames = [a for a in page.all("div") if a["class"] == "explorable-frame"]
+    for frame, grids in zip(frames, explorable.cells, strict=True):
+        assert json.loads(frame["data-cells"]) == grids
+        assert grids[0]["rows"] == ['d\'un <b> & "x"']
+    assert [grids[0]["values"] for grids in explorable.cells] == [[1, 1], [2, 1]]
+    (pad,) = [a for a in page.all("div") if a["class"] == "explorable-cells"]
+    assert (pad["tabindex"], pad["role"]) == ("0", "application") and pad["aria-label"]
+    assert {"class": "explorable-said", "aria-live": "polite"} in page.all("p")
+    assert 'class="explorable-cells"' not in one().html()
+
+
+def test_a_figure_without_a_knob_tells_its_cells():
+    picture = widgets.hover(lambda ax: plots.heatmap(np.eye(2), ax), alt="An identity", size=(2, 1))
+    assert repr(picture) == "<Picture of 4 cells in 1 grids>"
+    page = Page(picture.html())
+    assert [image["alt"] for image in page.all("img")] == ["An identity"]
+    assert not page.all("input") and not page.all("figure") and page.all("script") == [{}]
+    with pytest.raises(ValueError, match="0 cells"):
+        widgets.hover(lambda ax: ax.plot([1]), alt="A line")
+    with pytest.raises(ValueError, match="0 different alt texts"):
+        widgets.hover(lambda ax: plots.heatmap(np.eye(2), ax), alt="")
 
 
 # Plots: the data in, the same Axes out
@@ -372,6 +512,8 @@ def test_what_depends_on_distance_and_what_a_head_looks_at():
         (lambda ax: plots.curves(x, {"a": x}, ax, xlabel="", ylabel="", log="z"), "log is 'z'"),
         (lambda ax: plots.heatmap([1, 2], ax), "takes 2 axes"),
         (lambda ax: plots.heatmap([[1, 2]], ax, columns="abc"), "3 names of columns.* has 2"),
+        (lambda ax: cells.note(ax, [[1, 2]], columns="a"), r"1 columns .* shape \(1, 2\)"),
+        (lambda ax: cells.note(ax, [[1, 2]], y=[0]), r"1 rows between 1 borders"),
         (lambda ax: plots.bars({}, ax, xlabel=""), "0 values"),
         (lambda ax: plots.links([[1, 0]], ["a", "b"], ["c", "d"], 0, ax), r"\(1, 2\) for 2 by 2"),
         (lambda ax: plots.links([[1, 0]], ["a", "b"], ["c"], 1, ax), "t is 1; .* 0 to 0"),
