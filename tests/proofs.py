@@ -155,7 +155,7 @@ def red(folder, names, choice, answer):
     hypothesis.settings.load_profile("search")
     failure = FirstFailure()
     arguments = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--capture=fd"]
-    arguments += ["-k", choice] if choice else []
+    arguments += ["-k", choice]
     stdout, sys.stdout = sys.stdout, open(os.devnull, "w")
     pytest.main([*arguments, *names], plugins=[failure])
     sys.stdout = stdout
@@ -175,17 +175,21 @@ def run(folder, names, choice):
     return answer.get() if not answer.empty() else (None, None)
 
 
-def tests_of(stem):
+def tests_of(path):
     """What to run, one after the other: pairs of test files and pytest's choice among their tests.
 
-    By the module's name in each file that checks every module, then in all that name this one, then
-    without a choice.
+    First by the module's name in each file that checks every layer, then in all files that name the
+    module, then without a choice.  A test that a mistake is named proves no formula.
     """
+    stem = Path(path).stem
     files = [path for path in sorted((ROOT / "tests").glob("test_*.py")) if path.name not in NEVER]
     naming = [p.name for p in files if re.search(rf"\b{stem}\b", p.read_text(encoding="utf-8"))]
     naming.sort(key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
     naming = [f"tests/{name}" for name in naming or REST]
-    return [([f"tests/{name}"], stem) for name in FIRST] + [(naming, stem), (naming, None)]
+    every = [f"tests/{name}" for name in FIRST]
+    by_name = [([name], f"{stem} and not mistake") for name in every]
+    whole = [(every, "not mistake")] if "/scratch/" in path else []
+    return [*by_name, *whole, (naming, f"{stem} and not mistake"), (naming, "not mistake")]
 
 
 def proof(folder, path, line):
@@ -195,7 +199,7 @@ def proof(folder, path, line):
     try:
         for text in list(mutants(statement))[:MOST_MUTANTS]:
             (folder / path).write_text(replaced(source, statement, text), encoding="utf-8")
-            for names, choice in tests_of(Path(path).stem):
+            for names, choice in tests_of(path):
                 name, asserted = run(folder, names, choice)
                 if asserted:
                     return name, text
