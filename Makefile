@@ -1,20 +1,26 @@
 # make book      the pages, in _build/html
 # make test      everything that CI checks
 # make lab       JupyterLab on the chapters
+# make pdf       the whole book as _build/sequence-models.pdf, printed by Chromium
 #
 # PYTHON         the interpreter that makes .venv (python3)
+# PAPER          of the PDF: A4 (unset) or Letter
 # TORCH_INDEX    address of a package index with the CPU build of PyTorch (unset; README.md says more)
 
 PYTHON ?= python3
 TORCH_INDEX ?=
+PAPER ?= A4
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/installed
 
-.PHONY: book test lint notebooks exercises bench lab clean
+.PHONY: book pdf test lint notebooks exercises bench lab clean
 
 book: $(READY)
 	@$(RUN) book/build.py
+
+pdf: book
+	@$(RUN) book/pdf.py $(PAPER)
 
 test: $(READY)
 	@$(RUN) tests/run.py

@@ -13,8 +13,13 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 import glossary_links
+import pdf
+import pypdf
 import pytest
+import typeset
 from bs4 import BeautifulSoup, NavigableString
+from pages import BUDGET, weight
+from sphinx.errors import ExtensionError
 from tags import code_lines, formulas, the_book
 
 from conftest import LOCAL, seen_as
@@ -29,6 +34,9 @@ PAGES = sorted(
     for path in HTML.rglob("*.html")
     if "_static" not in path.parts and path != HTML / "index.html"
 )
+
+# Between the margins of the print style, in CSS pixels.
+PAPERS = {"A4": 673, "Letter": 695}
 
 
 # The checks
@@ -79,6 +87,59 @@ def overflow_faults(page):
             .slice(0, 5)
             .map((e) => `${e.tagName.toLowerCase()}.${e.className} ends at ` +
                 `${Math.round(e.getBoundingClientRect().right)} of ${root.clientWidth} px`);
+    }""")
+
+
+def wide_formula_faults(page):
+    """Formulas that are wider than the column, so that a reader has to scroll."""
+    return page.evaluate("""() => [...document.querySelectorAll("div.math mjx-container")]
+        .filter((e) => e.scrollWidth > e.clientWidth + 1)
+        .map((e) => `${e.closest(".math").id || e.textContent.slice(0, 60)}: ` +
+            `${e.scrollWidth} of ${e.clientWidth} px`)""")
+
+
+def print_faults(page):
+    """What paper would cut: wider than the column, scrolled, or folded."""
+    return page.evaluate("""() => {
+        const column = document.querySelector("article, main");
+        const edge = column.getBoundingClientRect().right + 1;
+        const name = (e) => `${e.localName}.${e.className}: ${e.textContent.slice(0, 40)}`;
+        const inner = "mjx-math, mjx-assistive-mml, svg, .visually-hidden";
+        const seen = [...column.querySelectorAll("*")]
+            .filter((e) => e.checkVisibility() && !e.closest(inner));
+        const clipped = (e) => getComputedStyle(e).overflowX !== "visible" && e.clientWidth > 1 &&
+            e.scrollWidth > e.clientWidth + 1;
+        return [
+            ...seen.filter((e) => e.getBoundingClientRect().right > edge)
+                .map((e) => `ends outside: ${name(e)}`),
+            ...seen.filter(clipped).map((e) => `scrolls: ${name(e)}`),
+            ...[...column.querySelectorAll("details")].filter((e) => e.checkVisibility())
+                .filter((e) => !e.lastElementChild.checkVisibility({contentVisibilityAuto: true}))
+                .map((e) => `folded: ${name(e)}`),
+        ].slice(0, 10);
+    }""")
+
+
+def focus_faults(page):
+    """What a keyboard reaches without a mark that shows where it is."""
+    page.keyboard.press("Tab")  # from now on the browser knows that a keyboard leads
+    return page.evaluate("""() => {
+        const look = (e) => {
+            const s = getComputedStyle(e);
+            const outline = s.outlineStyle === "none" ? "" : s.outlineWidth + s.outlineColor;
+            return [outline, s.boxShadow].join("|");
+        };
+        const reached = [...document.querySelectorAll(
+            "a[href], button, input, select, textarea, summary, [tabindex]")]
+            .filter((e) => e.tabIndex >= 0 && !e.disabled && e.checkVisibility(
+                {visibilityProperty: true}));
+        return reached.filter((e) => {
+            e.focus();
+            if (document.activeElement !== e) return false;
+            const focused = look(e);
+            e.blur();
+            return focused === look(e);
+        }).map((e) => `no mark: ${e.outerHTML.slice(0, 90)}`).slice(0, 10);
     }""")
 
 
@@ -342,14 +403,18 @@ def test_page(path, open_page, axe):
     """Loaded once, and looked at in three ways: a chapter takes seconds to set its formulas."""
     with open_page(path, "wide") as (page, requests, errors):
         faults = {"wide": [*formula_faults(page), *image_faults(page), *overflow_faults(page)]}
-        faults["wide"] += axe(page)
+        faults["wide"] += [*wide_formula_faults(page), *focus_faults(page), *axe(page)]
         seen_as(page, "narrow")
-        faults["narrow"] = [*formula_faults(page), *overflow_faults(page)]
+        faults["narrow"] = [*formula_faults(page), *overflow_faults(page), *focus_faults(page)]
         faults["narrow"] += axe(page, without=["color-contrast"])  # its colors are those of wide
         seen_as(page, "dark")
         faults["dark"] = axe(page, only=["color-contrast"])
         seen_as(page, "wide")
         faults["moved"] = explorable_faults(page)
+        for paper, width in PAPERS.items():
+            page.set_viewport_size({"width": width, "height": 900})
+            page.emulate_media(media="print")
+            faults[paper] = print_faults(page)
         faults["loading"] = [*request_faults(requests), *errors]
     assert not any(faults.values()), faults
 
@@ -420,6 +485,24 @@ def test_every_chapter_has_explorables():
     assert [n for n, count in found.items() if count < least.get(n, 1)] == []
 
 
+def test_weight(path):
+    assert weight(path) <= 1000 * BUDGET["kilobytes"]
+
+
+def test_a_page_weighs_its_pictures_too(tmp_path):
+    """Each once; not what all pages share, nor what stands in the page itself."""
+    for name, size in ("_static/all.js", 7000), ("own.js", 10), ("_images/a.png", 500):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(bytes(size))
+    page = tmp_path / "book" / "page.html"
+    page.parent.mkdir()
+    page.write_text(
+        '<script defer src="../_static/all.js?v=1"></script> <script src="../own.js"></script>'
+        '<img alt="" src="../_images/a.png"><img src="../_images/a.png"><img src="data:;base64,AA">'
+    )
+    assert weight(page) == page.stat().st_size + 510
+
+
 def test_index_leads_to_the_first_page(open_page):
     with open_page(HTML / "index.html") as (page, _, errors):
         page.wait_for_url("**/book/index.html")
@@ -488,6 +571,60 @@ def test_the_search_finds(words, found, open_page):
         assert not errors
 
 
+# What the pages are made with
+
+
+def test_formulas_are_typeset_whatever_stands_in_them():
+    page = (
+        r'<span class="math notranslate nohighlight">\(a &lt; b\)</span> <span class="math '
+        r'notranslate nohighlight">\(f(x)\)</span><div class="math notranslate nohighlight" id="e">'
+        '\n<span class="eqno">(rnn-h)<a href="#e">#</a></span>'
+        r"\[\begin{split}a\\[2pt] b\end{split}\]</div>"
+    )
+    found = [typeset.formula(match) for match in typeset.FORMULA.finditer(page)]
+    assert found[:2] == [("a < b", False), ("f(x)", False)]
+    assert found[2] == (r"\begin{split}a\\[2pt] b\end{split}", True)
+    html, css = typeset.typeset(found)
+    assert "<mo>&lt;</mo>" in html[found[0]] and "mjx-c" in css
+    assert 'display="true"' in html[found[2]] and "<mtr>" in html[found[2]]
+
+
+@pytest.mark.parametrize("wrong", [r"\frac{a}", r"\unknown"])
+def test_a_formula_that_cannot_be_typeset_stops_the_build(wrong):
+    with pytest.raises(ExtensionError, match="cannot read 1 formula"):
+        typeset.typeset([("x", False), (wrong, True)])
+
+
+def test_the_book_on_paper(chromium, tmp_path):
+    """Two pages as one PDF: bookmarks, tags, alt texts, links, page numbers in the contents."""
+    parts = [pdf.Part("A part", ["book/glossary"]), pdf.Part("Another", ["book/references"])]
+    config = {"title": "The title", "author": "Its author", "html": {"extra_footer": "License"}}
+    document = pdf.Document(config, parts)
+    path = tmp_path / "two.pdf"
+    count = pdf.write(document, chromium, path)
+    reader = pypdf.PdfReader(path)
+    assert count == len(reader.pages) > 3
+    assert reader.metadata.title == "The title"
+    assert reader.root_object["/MarkInfo"]["/Marked"]
+    assert "/StructTreeRoot" in reader.root_object
+    assert [x.title for x in reader.outline if not isinstance(x, list)] == ["A part", "Another"]
+    begins = pdf.numbers_of(reader, parts)
+    assert set(begins) == {"book/glossary", "book/references"}
+    for page, number in begins.items():
+        assert document.titles[page] in reader.pages[number - 1].extract_text()
+    contents = reader.pages[1].extract_text()
+    assert all(str(number) in contents for number in begins.values())
+    links = [
+        note.get_object()
+        for page in reader.pages
+        for note in page.get("/Annots", [])
+        if note.get_object()["/Subtype"] == "/Link"
+    ]
+    inner = [link for link in links if "/Dest" in link]
+    assert len(inner) > 2
+    assert {link["/Dest"] for link in inner} <= set(reader.named_destinations)
+
+
 # Each check finds what it is for
 
 
@@ -497,6 +634,10 @@ EXPLORABLE = widgets.explore(
 ).html()  # fmt: skip
 SOUND = f"""<!doctype html><html lang="en"><head><title>A page</title></head><body><main>
 <h1>A page</h1><p>A formula <span class="math"><mjx-container>x</mjx-container></span></p>
+<div class="math" style="width: 99px"><mjx-container style="display: block; overflow: auto">
+<b style="display: block; width: 9px">y</b></mjx-container></div>
+<details><summary>Answer</summary><p>Because</p></details>
+<style>@media print {details::details-content {content - visibility: visible } }</style>
 <p><a href="#here">here</a></p><p id="here">Text</p>
 <img alt="a dot" src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=">
 {EXPLORABLE}</main></body></html>"""
@@ -512,8 +653,11 @@ def faults_of(html, folder, open_page, axe, only=None):
             "formula": lambda: formula_faults(page),
             "image": lambda: image_faults(page),
             "overflow": lambda: overflow_faults(page),
+            "wide": lambda: wide_formula_faults(page),
+            "focus": lambda: focus_faults(page),
             "axe": lambda: axe(page),
             "explorable": lambda: explorable_faults(page),
+            "print": lambda: (page.emulate_media(media="print"), print_faults(page))[1],
             "link": lambda: link_faults(path),
             "request": lambda: request_faults(requests),
             "error": lambda: errors,
@@ -541,6 +685,12 @@ def test_a_sound_page_has_no_faults(tmp_path, open_page, axe):
         ("image", 'alt="a dot"', 'alt=" "', "no alt"),
         ("image", "data:image/gif;base64,R0", "data:image/gif;base64,", "not loaded"),
         ("overflow", "<p id=", '<p style="width: 900px" id=', "ends at"),
+        ("wide", "width: 9px", "width: 200px", "of 99 px"),
+        ("focus", "<a ", '<a style="outline: none" ', "no mark"),
+        ("focus", "<summary", '<summary style="outline: none"', "no mark"),
+        ("print", "<p id=", '<p style="width: 900px" id=', "ends outside"),
+        ("print", "width: 9px", "width: 200px", "scrolls"),
+        ("print", "content-visibility: visible", "", "folded"),
         ("axe", "<title>A page</title>", "", "document-title"),
         ("axe", "<p id=", '<p style="color: #ddd" id=', "color-contrast"),
         ("axe", "<p id=", '<p style="color: #fff" id=', "color-contrast"),

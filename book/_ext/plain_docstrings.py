@@ -38,6 +38,14 @@ def process(app, what, name, obj, options, lines):
     lines[:] = render(lines)
 
 
+def name_objects(app, what, name, obj, options, signature, returns):
+    """A default that is a module or a function is shown by its name, not by where it lies."""
+    if signature:
+        signature = re.sub(r"<module '(?:\w+\.)*(\w+)' from '[^']*'>", r"\1", signature)
+        signature = re.sub(r"<function (\w+)(?: at 0x\w+)?>", r"\1", signature)
+    return signature, returns
+
+
 def skip(app, what, name, obj, skip, options):
     """Leave out what has only Python's filler for a docstring: NamedTuples and their fields."""
     filler = ("Alias for field number", f"{name}(")
@@ -55,5 +63,6 @@ def setup(app):
     app.setup_extension("sphinx.ext.autodoc")
     app.connect("config-inited", short_signatures)
     app.connect("autodoc-process-docstring", process)
+    app.connect("autodoc-process-signature", name_objects)
     app.connect("autodoc-skip-member", skip)
     return {"version": "1", "parallel_read_safe": True}
