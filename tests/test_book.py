@@ -637,7 +637,7 @@ SOUND = f"""<!doctype html><html lang="en"><head><title>A page</title></head><bo
 <div class="math" style="width: 99px"><mjx-container style="display: block; overflow: auto">
 <b style="display: block; width: 9px">y</b></mjx-container></div>
 <details><summary>Answer</summary><p>Because</p></details>
-<style>@media print {details::details-content {content - visibility: visible } }</style>
+<style>@media print {{ details::details-content {{ content-visibility: visible }} }}</style>
 <p><a href="#here">here</a></p><p id="here">Text</p>
 <img alt="a dot" src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=">
 {EXPLORABLE}</main></body></html>"""
