@@ -27,7 +27,7 @@ REPAIRS = {
 }
 # The index that only the search page searches.
 SEARCH = r'<script [^>]*\bsrc="[^"]*(searchtools|language_data|searchindex)\.js[^>]*></script>\s*'
-EMBEDDED = re.compile(r'src="data:image/(?P<kind>png);base64,(?P<data>[^"]+)"')
+EMBEDDED = re.compile(r'src="data:image/(?P<kind>png);base64,(?P<data>[\w+/]+=*)"')
 # Of what the theme copies beside the pages, what none of them asks for.
 UNUSED = ("scripts/fontawesome.js*", "scripts/*.map", "styles/*.map")
 INDEX = """<!doctype html>
