@@ -63,6 +63,7 @@ def run(path):
         kernel_name="python3",
         timeout=CELL_TIMEOUT,
         record_timing=False,
+        store_widget_state=False,  # a page has no use for it, and would carry it
         coalesce_streams=True,  # one stream, or a page may break a line where it was flushed
         extra_arguments=["--log-level=40"],
         resources={"metadata": {"path": str(path.parent)}},

@@ -478,6 +478,7 @@ def test_a_page_loads_the_script_of_explorables_once_and_only_if_it_has_one(path
     for file in ("explore.js", "explore.css"):
         assert len(re.findall(rf"<(?:script|link)[^>]+{re.escape(file)}", text)) == expected
     assert "explorable-control {" not in text and "dataset.explore" not in text  # no copy inside
+    assert "widget-state" not in text
 
 
 def test_every_chapter_has_explorables():
