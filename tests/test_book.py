@@ -43,7 +43,7 @@ def request_faults(requests):
 
 
 def formula_faults(page):
-    """Formulas that MathJax did not render, or rendered with an error in red."""
+    """Formulas that were not typeset, or with an error in red."""
     return page.evaluate("""() => {
         const text = (e) => e.textContent.trim().slice(0, 80);
         const formulas = [...document.querySelectorAll(".math")];
@@ -254,7 +254,7 @@ def path(request):
 
 
 def test_page(path, open_page, axe):
-    """Loaded once, and looked at in three ways: a chapter takes seconds to set its formulas."""
+    """Loaded once, and looked at in all ways: a chapter takes seconds to load and to check."""
     with open_page(path, "wide") as (page, requests, errors):
         faults = {"wide": [*formula_faults(page), *image_faults(page), *overflow_faults(page)]}
         faults["wide"] += [*wide_formula_faults(page), *focus_faults(page), *axe(page)]
@@ -263,6 +263,8 @@ def test_page(path, open_page, axe):
         faults["narrow"] += axe(page, without=["color-contrast"])  # its colors are those of wide
         seen_as(page, "dark")
         faults["dark"] = axe(page, only=["color-contrast"])
+        seen_as(page, "narrow dark")
+        faults["narrow dark"] = axe(page, only=["color-contrast"])
         seen_as(page, "wide")
         faults["moved"] = explorable_faults(page)
         for paper, width in PAPERS.items():
