@@ -43,7 +43,7 @@ DOCUMENT = """<!doctype html>
 </head><body><main class="bd-main book">
 <header class="title-page"><p class="title">{title}</p><p class="author">{author}</p>
 <p class="license">{license}</p></header>
-<nav class="contents bd-article" aria-label="Contents"><p class="contents-title">Contents</p>
+<nav class="book-contents bd-article" aria-label="Contents"><p class="heading">Contents</p>
 {contents}</nav>
 {parts}
 </main></body></html>

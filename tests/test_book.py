@@ -48,7 +48,7 @@ def request_faults(requests):
 
 
 def formula_faults(page):
-    """Formulas that MathJax did not render, or rendered with an error in red."""
+    """Formulas that were not typeset, or with an error in red."""
     return page.evaluate("""() => {
         const text = (e) => e.textContent.trim().slice(0, 80);
         const formulas = [...document.querySelectorAll(".math")];
@@ -420,6 +420,8 @@ def test_page(path, open_page, axe):
         faults["narrow"] += axe(page, without=["color-contrast"])  # its colors are those of wide
         seen_as(page, "dark")
         faults["dark"] = axe(page, only=["color-contrast"])
+        seen_as(page, "narrow dark")
+        faults["narrow dark"] = axe(page, only=["color-contrast"])
         faults["loading"] = [*request_faults(requests), *errors]
     assert not any(faults.values()), faults
 

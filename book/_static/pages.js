@@ -1,18 +1,29 @@
-// A box that scrolls sideways can be reached, and scrolled, by keyboard. All are measured before the
-// first is changed, or each change would cost a layout of the page.
-const reach = () => {
-  const boxes = document.querySelectorAll(
-    "div.math mjx-container, .bd-article pre, .pst-scrollable-table-container",
-  );
-  const wide = new Set([...boxes].filter((box) => box.scrollWidth > box.clientWidth + 1));
-  for (const box of boxes) {
+// A box that scrolls sideways can be reached, and scrolled, by keyboard. Part by part, while
+// nothing else is to be done; all boxes of one are measured before one is changed, or each change would
+// cost a layout.
+const boxes = "div.math mjx-container, .bd-article pre, .pst-scrollable-table-container";
+const reach = (section) => {
+  const all = [...section.querySelectorAll(boxes)];
+  const wide = new Set(all.filter((box) => box.scrollWidth > box.clientWidth + 1));
+  for (const box of all) {
     if (wide.has(box)) box.tabIndex = 0;
     else if (box.hasAttribute("tabindex")) box.removeAttribute("tabindex");
   }
 };
-addEventListener("load", reach);
-addEventListener("resize", reach);
-addEventListener("toggle", reach, true); // what a details element hid had no width
+const whenIdle = window.requestIdleCallback ?? setTimeout;
+const reachAll = () => {
+  const parts = [...document.querySelectorAll(".bd-article > section > *")];
+  const next = () => {
+    const part = parts.shift();
+    if (!part) return;
+    reach(part);
+    whenIdle(next);
+  };
+  whenIdle(next);
+};
+addEventListener("load", reachAll);
+addEventListener("resize", reachAll);
+addEventListener("toggle", (event) => reach(event.target), true); // what it hid had no width
 // Who touches an explorable will want its other frames.
 for (const figure of document.querySelectorAll(".explorable")) {
   const load = () => figure.querySelectorAll("img").forEach((frame) => (frame.loading = "eager"));
