@@ -399,7 +399,7 @@ def path(request):
     return HTML / request.param
 
 
-# What a formula is made of: thousands of elements, which have the color of the text around them.
+# What formulas are made of, most of a page's elements, has the color of the text and no role.
 DROP_FORMULAS = 'document.querySelectorAll("mjx-math").forEach((e) => e.replaceChildren())'
 
 
