@@ -400,15 +400,32 @@ def path(request):
     return HTML / request.param
 
 
-# What formulas are made of, most of a page's elements, has the color of the text and no role.
+# What formulas are made of, most of a chapter's elements, has the color of the text and no role.
 DROP_FORMULAS = 'document.querySelectorAll("mjx-math").forEach((e) => e.replaceChildren())'
+# Widths do not change the colors, nor colors the rest.
+AXE = {
+    "wide": {},
+    "narrow": {"without": ["color-contrast"]},
+    "dark": {"only": ["color-contrast"]},
+    "narrow dark": {"only": ["color-contrast"]},
+}
 
 
+# The pages of sources are one like the other, and `test_links` looks into all of them.
+EXAMPLES = ("source/seqlib/scratch/lstm.html", "source/tests/test_gradients.html")
+LOOKED_AT = [page for page in PAGES if not page.startswith("source/") or page in EXAMPLES]
+
+
+def test_the_examples_are_there():
+    assert set(EXAMPLES) < set(PAGES)
+
+
+@pytest.mark.parametrize("path", [HTML / page for page in LOOKED_AT], ids=LOOKED_AT)
 def test_page(path, open_page, axe):
-    """Loaded once, and looked at in five ways; formulas are looked at in full once by axe."""
+    """Loaded once, and looked at in all ways: a chapter takes seconds to load and to check."""
     with open_page(path, "wide") as (page, requests, errors):
         faults = {"wide": [*formula_faults(page), *image_faults(page), *overflow_faults(page)]}
-        faults["wide"] += [*wide_formula_faults(page), *focus_faults(page), *axe(page)]
+        faults["wide"] += [*wide_formula_faults(page), *focus_faults(page)]
         faults["moved"] = explorable_faults(page)
         for paper, width in PAPERS.items():
             page.set_viewport_size({"width": width, "height": 900})
@@ -417,12 +434,11 @@ def test_page(path, open_page, axe):
         page.emulate_media(media="screen")
         seen_as(page, "narrow")
         faults["narrow"] = [*formula_faults(page), *overflow_faults(page), *focus_faults(page)]
-        page.evaluate(DROP_FORMULAS)
-        faults["narrow"] += axe(page, without=["color-contrast"])  # its colors are those of wide
-        seen_as(page, "dark")
-        faults["dark"] = axe(page, only=["color-contrast"])
-        seen_as(page, "narrow dark")
-        faults["narrow dark"] = axe(page, only=["color-contrast"])
+        if "chapters" in path.parts:  # the page of all equations keeps them
+            page.evaluate(DROP_FORMULAS)
+        for view, choice in AXE.items():
+            seen_as(page, view)
+            faults[f"axe, {view}"] = axe(page, **choice)
         faults["loading"] = [*request_faults(requests), *errors]
     assert not any(faults.values()), faults
 
