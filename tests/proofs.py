@@ -69,7 +69,7 @@ KNOWN_AS = {
     "multiplicative": "(dot or general)",
     "positional": "(positions or rotary or alibi)",
     "seq2seq": "sutskever",
-    "spectra": "(jacobian or spectra or lyapunov)",
+    "spectra": "(jacobian or spectra or lyapunov or half_life or half_lives)",
     "tied": "test_transformer",
 }
 REST = ("test_tasks.py", "test_library.py")  # where modules are checked under other names
@@ -91,11 +91,11 @@ def mutants(statement):
         for inner in ast.walk(node.slice)
     }
     indexed = [place for place, node in enumerate(ast.walk(statement)) if id(node) in inside_index]
-    for kind in ("operator", "function", "sign", "number", "value", "argument"):
+    for kind in ("operator", "function", "sign", "number", "value", "argument", "none"):
         for place in range(count):
             if place in indexed:
                 continue
-            for which in range(MOST_ARGUMENTS if kind == "argument" else 1):
+            for which in range(MOST_ARGUMENTS if kind in ("argument", "none") else 1):
                 changed = copy.deepcopy(statement)
                 if mutate(list(ast.walk(changed))[place], kind, which):
                     yield ast.unparse(ast.fix_missing_locations(changed))
@@ -120,11 +120,11 @@ def mutate(node, kind, which):
         if node.value is None or isinstance(node.value, ast.Tuple):
             return False
         node.value = scaled(node.value)
-    elif kind == "argument" and isinstance(node, ast.Call | ast.Tuple):
+    elif kind in ("argument", "none") and isinstance(node, ast.Call | ast.Tuple):
         parts = node.args if isinstance(node, ast.Call) else node.elts
         if which >= len(parts) or isinstance(getattr(node, "ctx", None), ast.Store):
             return False
-        parts[which] = scaled(parts[which])
+        parts[which] = scaled(parts[which]) if kind == "argument" else ast.Constant(None)
     else:
         return False
     return True
