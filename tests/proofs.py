@@ -54,6 +54,24 @@ FUNCTIONS = {
     "tanh": "sin",
 }
 FIRST = ("test_gradients.py", "test_parity.py", "test_properties.py")
+# By which words the names of tests mean a module, where it is not by the module's name.
+KNOWN_AS = {
+    "bridge": "cho",
+    "decoder_layer": "decoder",
+    "decoder_only": "writer",
+    "encoder_layer": "encoder",
+    "encoder_only": "(test_transformer and (classifier or tagger))",
+    "feeding": "translator",
+    "labelling": "(tagger or classifier)",
+    "layer_stack": "test_transformer",
+    "losses": "(cross_entropy or squared_error)",
+    "models": "language",
+    "multiplicative": "(dot or general)",
+    "positional": "(positions or rotary or alibi)",
+    "seq2seq": "sutskever",
+    "spectra": "(jacobian or spectra or lyapunov or half_life or half_lives)",
+    "tied": "test_transformer",
+}
 REST = ("test_tasks.py", "test_library.py")  # where modules are checked under other names
 NEVER = ("test_book.py", "test_equations.py", "test_exercises.py", "test_grading.py")
 MOST_MUTANTS, MOST_ARGUMENTS, SECONDS = 16, 4, 120
@@ -73,11 +91,11 @@ def mutants(statement):
         for inner in ast.walk(node.slice)
     }
     indexed = [place for place, node in enumerate(ast.walk(statement)) if id(node) in inside_index]
-    for kind in ("operator", "function", "sign", "number", "value", "argument"):
+    for kind in ("operator", "function", "sign", "number", "value", "argument", "none"):
         for place in range(count):
             if place in indexed:
                 continue
-            for which in range(MOST_ARGUMENTS if kind == "argument" else 1):
+            for which in range(MOST_ARGUMENTS if kind in ("argument", "none") else 1):
                 changed = copy.deepcopy(statement)
                 if mutate(list(ast.walk(changed))[place], kind, which):
                     yield ast.unparse(ast.fix_missing_locations(changed))
@@ -86,9 +104,12 @@ def mutants(statement):
 def mutate(node, kind, which):
     """Change a node in place; whether there was something of this kind to change."""
     if kind == "operator" and isinstance(node, ast.BinOp | ast.AugAssign):
-        if type(node.op) not in OPERATORS:
+        if isinstance(node.op, ast.MatMult) and isinstance(node, ast.BinOp):
+            node.left = scaled(node.left)
+        elif type(node.op) in OPERATORS:
+            node.op = OPERATORS[type(node.op)]()
+        else:
             return False
-        node.op = OPERATORS[type(node.op)]()
     elif kind == "function" and isinstance(node, ast.Attribute) and node.attr in FUNCTIONS:
         node.attr = FUNCTIONS[node.attr]
     elif kind == "sign" and isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
@@ -99,11 +120,11 @@ def mutate(node, kind, which):
         if node.value is None or isinstance(node.value, ast.Tuple):
             return False
         node.value = scaled(node.value)
-    elif kind == "argument" and isinstance(node, ast.Call | ast.Tuple):
+    elif kind in ("argument", "none") and isinstance(node, ast.Call | ast.Tuple):
         parts = node.args if isinstance(node, ast.Call) else node.elts
         if which >= len(parts) or isinstance(getattr(node, "ctx", None), ast.Store):
             return False
-        parts[which] = scaled(parts[which])
+        parts[which] = scaled(parts[which]) if kind == "argument" else ast.Constant(None)
     else:
         return False
     return True
@@ -187,9 +208,10 @@ def tests_of(path):
     naming.sort(key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
     naming = [f"tests/{name}" for name in naming or REST]
     every = [f"tests/{name}" for name in FIRST]
-    by_name = [([name], f"{stem} and not mistake") for name in every]
+    words = f"{KNOWN_AS.get(stem, stem)} and not mistake"
+    by_name = [([name], words) for name in every]
     whole = [(every, "not mistake")] if "/scratch/" in path else []
-    return [*by_name, *whole, (naming, f"{stem} and not mistake"), (naming, "not mistake")]
+    return [*by_name, *whole, (naming, words), (naming, "not mistake")]
 
 
 def proof(folder, path, line):
