@@ -25,6 +25,8 @@ def seen_as(page, view):
     page.emulate_media(color_scheme=scheme)
     # A long page may hear of it seconds later.
     page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=scheme)
+    # What listens to the new size has heard of it two frames later.
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.wait_for_timeout(300)  # for what moves to its place
 
 

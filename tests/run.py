@@ -65,7 +65,8 @@ def browser():
         return False
     print(f"  {path}")
     os.environ["CHROMIUM"] = path
-    return python(*PYTEST, "tests/test_book.py")
+    # The chapters, which take longest, stand together: who is done takes some of them over.
+    return python(*PYTEST, "--dist", "worksteal", "tests/test_book.py")
 
 
 PARTS = {part.__name__: part for part in (lint, unit, notebooks, book, browser)}
