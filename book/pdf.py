@@ -27,7 +27,6 @@ sys.path.append(str(ROOT / "tests"))
 from browser import ensure_browser  # noqa: E402
 
 HTML = ROOT / "_build" / "html"
-SOURCE = ROOT / "_build" / "sequence-models.html"
 PDF = ROOT / "_build" / "sequence-models.pdf"
 PAPERS = ("A4", "Letter")
 # Of no use on paper: links to headings, scripts, and what only a screen shows.

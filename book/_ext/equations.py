@@ -65,10 +65,11 @@ def the_formulas():
 
 def check(app):
     """Stop the build where text and code disagree, or where nothing proves a line."""
-    for fault in faults(*the_book()):
+    modules, chapters = the_book()
+    for fault in faults(modules, chapters):
         log.warning(fault)
     proofs = read_proofs()
-    for path, source in the_book()[0].items():
+    for path, source in modules.items():
         for line in code_lines(source):
             if "/pytorch/" not in path and f"{path}: {line.text}" not in proofs:
                 log.warning(f"{path}:{line.number} has no test that proves it: tests/proofs.py")
