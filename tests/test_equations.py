@@ -3,6 +3,7 @@
 import textwrap
 from collections import Counter
 
+import equations
 import nbformat
 import pytest
 from tags import chapter_lines, code_lines, declared_tags, faults, formulas, the_book
@@ -159,3 +160,29 @@ def test_no_partner_no_line_of_it():
 def test_a_formula_has_two_ends():
     with pytest.raises(AssertionError, match="without its partner"):
         formulas(cells(["$$ y = 2 x (twice)"]))
+
+
+def warnings_of_the_build(monkeypatch, path, old, new):
+    """What stops the build when one line of a module is another."""
+    modules, chapters = the_book()
+    assert old in modules[path]
+    changed = modules | {path: modules[path].replace(old, new, 1)}
+    found = []
+    monkeypatch.setattr(equations, "the_book", lambda: (changed, chapters))
+    monkeypatch.setattr(equations.log, "warning", found.append)
+    equations.check(None)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("new", "fault"),
+    [
+        ("c_t += i_times_g  # (lstm-c)", None),
+        ("c_t += 1 * i_times_g  # (lstm-c)", "has no test that proves it"),
+        ("c_t += i_times_g", "declares (lstm-c); no line computes it"),
+    ],
+)
+def test_the_build_stops_at_a_line_without_tag_or_proof(monkeypatch, new, fault):
+    old = "c_t += i_times_g  # (lstm-c)"
+    found = warnings_of_the_build(monkeypatch, "seqlib/scratch/lstm.py", old, new)
+    assert len(found) == bool(fault) and all(fault in line for line in found), found
