@@ -1,11 +1,12 @@
 """Fixtures of the browser tests: one Chromium for each worker, and pages opened in it from disk."""
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from playwright.sync_api import TimeoutError
 
 ROOT = Path(__file__).resolve().parent.parent
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
@@ -18,6 +19,11 @@ VIEWS = {  # width in CSS pixels, color scheme
 }
 
 
+REACHED = """() => [...document.querySelectorAll(
+    "div.math mjx-container, .bd-article pre, .pst-scrollable-table-container")]
+    .every((e) => e.scrollWidth <= e.clientWidth + 1 || e.hasAttribute("tabindex"))"""
+
+
 def seen_as(page, view):
     """Show a page in one of the VIEWS."""
     width, scheme = VIEWS[view]
@@ -25,8 +31,9 @@ def seen_as(page, view):
     page.emulate_media(color_scheme=scheme)
     # A long page may hear of it seconds later.
     page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=scheme)
-    # What listens to the new size has heard of it two frames later.
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    # pages.js makes what scrolls now reachable when nothing else is to be done; axe tells if not.
+    with suppress(TimeoutError):
+        page.wait_for_function(REACHED, timeout=5000)
     page.wait_for_timeout(300)  # for what moves to its place
 
 
