@@ -34,7 +34,7 @@ sys.path.append(str(ROOT / "tests"))
 from browser import find_browser  # noqa: E402
 
 LOADS = 5  # of each page; the median counts
-BUDGET = {"kilobytes": 2500, "first_content_ms": 1000, "formulas_ms": 3000}
+BUDGET = {"kilobytes": 2500, "first_content_ms": 1000, "formulas_ms": 3000, "layout_shift": 0.1}
 # What Lighthouse, which takes a minute for a page, is asked of.
 JUDGED = (
     "book/index",
@@ -45,8 +45,13 @@ JUDGED = (
 )
 SCORES = {"accessibility": 100, "best-practices": 100, "seo": 100, "performance": 90}
 COMPRESSED = {".html", ".css", ".js", ".json", ".svg"}
-# In the page, before its own scripts: the moment at which all formulas can be seen.
-WATCH = """addEventListener("load", async () => {
+# In the page, before its own scripts: how far its parts move after they were painted (Chromium's
+# layout shift, in windows), and the moment at which all formulas can be seen.
+WATCH = """window.shift = 0;
+new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) window.shift += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+addEventListener("load", async () => {
     await window.MathJax?.startup?.promise;
     await document.fonts.ready;
     requestAnimationFrame(() => requestAnimationFrame(() => {
@@ -117,7 +122,7 @@ def weight(path):
 
 
 def times(browser, address):
-    """Milliseconds to first content and to all formulas, and CPU milliseconds of the page."""
+    """Milliseconds to first content and to all formulas, layout shift, milliseconds of CPU."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.add_init_script(WATCH)
@@ -125,12 +130,12 @@ def times(browser, address):
     session.send("Performance.enable")
     page.goto(address)
     page.wait_for_function("window.formulas !== undefined")
-    first, formulas = page.evaluate(
-        "[performance.getEntriesByName('first-contentful-paint')[0].startTime, window.formulas]"
-    )
+    first, formulas, shift = page.evaluate("""[
+        performance.getEntriesByName('first-contentful-paint')[0].startTime, formulas, shift
+    ]""")
     metrics = {m["name"]: m["value"] for m in session.send("Performance.getMetrics")["metrics"]}
     context.close()
-    return first, formulas, 1000 * metrics["TaskDuration"]
+    return first, formulas, shift, 1000 * metrics["TaskDuration"]
 
 
 def lighthouse(program, chromium, address):
@@ -162,12 +167,13 @@ def main(part=""):
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for name in (name for name in pages() if part in name):
             loads = [times(browser, f"{address}/{name}") for _ in range(LOADS)]
-            first, formulas, cpu = (round(statistics.median(t)) for t in zip(*loads, strict=True))
+            first, formulas, shift, cpu = (statistics.median(t) for t in zip(*loads, strict=True))
             row = {
                 "page": name.removesuffix(".html"),
                 "kilobytes": round(weight(HTML / name) / 1e3),
             }
-            row |= {"first_content_ms": first, "formulas_ms": formulas, "cpu_ms": cpu}
+            row |= {"first_content_ms": round(first), "formulas_ms": round(formulas)}
+            row |= {"layout_shift": round(shift, 3), "cpu_ms": round(cpu)}
             if program and row["page"] in JUDGED:
                 row |= lighthouse(program, chromium, f"{address}/{name}")
             rows.append(row)

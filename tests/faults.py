@@ -10,7 +10,7 @@ from urllib.parse import unquote, urldefrag
 import glossary_links
 from bs4 import BeautifulSoup, NavigableString
 
-from conftest import LOCAL
+from conftest import LOCAL, UNREACHED
 
 
 def request_faults(requests):
@@ -112,6 +112,11 @@ def focus_faults(page):
             return focused === look(e);
         }).map((e) => `no mark: ${e.outerHTML.slice(0, 90)}`).slice(0, 10);
     }""")
+
+
+def reach_faults(page):
+    """Boxes that scroll sideways, and that the keyboard cannot reach."""
+    return [f"no keyboard reaches: {text}" for text in page.evaluate(UNREACHED)]
 
 
 def explorable_faults(page):

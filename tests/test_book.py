@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
+import first_paint
 import glossary_links
 import pdf
 import pypdf
@@ -28,6 +29,7 @@ from faults import (
     overflow_faults,
     parsed,
     print_faults,
+    reach_faults,
     request_faults,
     wide_formula_faults,
 )
@@ -103,6 +105,7 @@ def test_page(path, open_page, axe):
         page.emulate_media(media="screen")
         seen_as(page, "narrow")
         faults["narrow"] = [*formula_faults(page), *overflow_faults(page), *focus_faults(page)]
+        faults["narrow"] += reach_faults(page)
         if "chapters" in path.parts or path.stem == "equations":  # others are looked at whole
             page.evaluate(THIN_OUT)
         for view, choice in AXE.items():
@@ -199,6 +202,23 @@ def test_a_page_weighs_its_pictures_too(tmp_path):
         '<img alt="" src="../_images/a.png"><img src="../_images/a.png"><img src="data:;base64,AA">'
     )
     assert weight(page) == page.stat().st_size + 510
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_first_paint_of_a_page_is_its_last(scheme, chromium):
+    """Before the scripts are read, its letters are there, and it is light or dark as it will be."""
+    context = chromium.new_context(color_scheme=scheme)
+    page = context.new_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.route("**/*.js*", lambda route: route.abort())
+    page.goto((HTML / "chapters" / "03_bptt.html").as_uri())
+    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+    names = [name for fonts in first_paint.LETTERS.values() for name in fonts]
+    assert not [url for url in asked if url.endswith(tuple(names))]
+    for font in (font for fonts in first_paint.LETTERS.values() for font in fonts.values()):
+        assert page.evaluate("font => document.fonts.check(font)", font), font
+    context.close()
 
 
 def test_index_leads_to_the_first_page(open_page):
@@ -353,6 +373,7 @@ def faults_of(html, folder, open_page, axe, only=None):
             "overflow": lambda: overflow_faults(page),
             "wide": lambda: wide_formula_faults(page),
             "focus": lambda: focus_faults(page),
+            "reach": lambda: reach_faults(page),
             "axe": lambda: axe(page),
             "explorable": lambda: explorable_faults(page),
             "print": lambda: (page.emulate_media(media="print"), print_faults(page))[1],
@@ -386,6 +407,7 @@ def test_a_sound_page_has_no_faults(tmp_path, open_page, axe):
         ("wide", "width: 9px", "width: 200px", "of 99 px"),
         ("focus", "<a ", '<a style="outline: none" ', "no mark"),
         ("focus", "<summary", '<summary style="outline: none"', "no mark"),
+        ("reach", "width: 9px", "width: 200px", "no keyboard reaches: y"),
         ("print", "<p id=", '<p style="width: 900px" id=', "ends outside"),
         ("print", "width: 9px", "width: 200px", "scrolls"),
         ("print", "content-visibility: visible", "", "folded"),
