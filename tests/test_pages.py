@@ -3,6 +3,7 @@
 import doctest
 import json
 import re
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -122,6 +123,26 @@ def test_a_notebook_for_download_installs_the_library_from_an_address():
     first, *others = take_along.portable(a_notebook(), ADDRESS, "stable").cells
     assert len(others) == 2
     assert first.source == f'%pip install --quiet "seqlib[notebooks] @ git+{ADDRESS}@stable"'
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_for_download_fetches_the_records_that_it_reads(path, tmp_path):
+    """Its lines are followed in an empty folder, with a repository of one record as the address."""
+    reads = "../benchmarks" in path.read_text("utf-8")
+    address = tmp_path / "repository"
+    _, second, *_ = take_along.portable(nbformat.read(path, as_version=4), str(address)).cells
+    assert ("git clone" in second.source) == reads
+    if not reads:
+        return
+    for name in ("benchmarks/a.json", "chapters/b.ipynb"):
+        (address / name).parent.mkdir(parents=True)
+        (address / name).write_text("{}")
+    git = ["git", "-C", address, "-c", "user.name=A", "-c", "user.email=a@example.org"]
+    for step in (["init", "-qb", "main"], ["add", "."], ["commit", "-qm", "One"]):
+        subprocess.run(git + step, check=True)
+    shell = second.source.replace("!", "").replace("%", "") + "\ncat ../benchmarks/a.json"
+    done = subprocess.run(["bash", "-ec", shell], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "{}", done.stderr
 
 
 def test_launch_buttons_need_an_address():

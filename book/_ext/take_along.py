@@ -1,7 +1,7 @@
 """Sphinx extension: a chapter to take along, as a notebook or to where it can run.
 
 _config.yml knows the repository's address, or an empty one. With an address every chapter gets
-launch buttons, and the notebook that the page offers for download installs the library. Without
+launch buttons, and the notebook that the page offers for download fetches what it needs. Without
 one there are no such buttons, and the notebook has no such cell.
 """
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 
 GITHUB = "https://github.com/"
+RECORDS = "../benchmarks"  # which no package carries
 
 
 def launch_buttons(url, hub=""):
@@ -35,16 +36,23 @@ def installation(url, branch="main"):
     return f'%pip install --quiet "seqlib[notebooks] @ git+{url}@{branch}"'
 
 
+def fetched_records(url, branch="main"):
+    """The lines of a notebook that fetch what it reads, and go to the folder where it looks for it."""
+    return f"!git clone --quiet --depth 1 --branch {branch} {url} the-book\n%cd the-book/chapters"
+
+
 def portable(notebook, url="", branch="main"):
-    """A notebook without outputs; with an address, its first cell installs the library."""
+    """A notebook without outputs; with an address, its first cells fetch what it needs."""
     notebook = nbformat.from_dict(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     if url:
         # An id that is the same in every build; the cells of a chapter have eight characters.
-        first = nbformat.v4.new_code_cell(installation(url, branch), id="install")
-        notebook.cells.insert(0, first)
+        first = [nbformat.v4.new_code_cell(installation(url, branch), id="install")]
+        if any(RECORDS in cell.source for cell in notebook.cells if cell.cell_type == "code"):
+            first.append(nbformat.v4.new_code_cell(fetched_records(url, branch), id="records"))
+        notebook.cells[:0] = first
     return notebook
 
 
