@@ -37,7 +37,7 @@ def installation(url, branch="main"):
 
 
 def fetched_records(url, branch="main"):
-    """The lines of a notebook that fetch what it reads, and go to the folder where it looks for it."""
+    """The lines of a notebook that fetch the book's records, and go to where it looks for them."""
     return f"!git clone --quiet --depth 1 --branch {branch} {url} the-book\n%cd the-book/chapters"
 
 
