@@ -4,6 +4,8 @@
     ```
     ```{chapter-costs}         the CPU seconds of each chapter
     ```
+    ```{page-costs}            what each page weighs, and how soon it can be read
+    ```
 
 Nothing is typed twice. The question and the command are the first lines of the script, the figures
 are those of the record, and a record is shown where a page's code loads it or its text names it.
@@ -22,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BENCHMARKS = ROOT / "benchmarks"
 CHAPTERS = "chapters/"
 LOADED = re.compile(r'\bload\("(\w+)"\)|benchmarks/(\w+)\.json')
+SCORES = ("performance", "accessibility", "best-practices", "seo")
 NAMED = re.compile(r"^(?:python )?benchmarks/(\w+)\.(?:py|json)$")
 
 
@@ -166,6 +169,20 @@ def cost_table(app, here):
     return table(["Chapter", "CPU s"], (80, 20), rows)
 
 
+def page_table(app, here):
+    """One row for each page that benchmarks/pages.py measured."""
+    rows = []
+    for row in json.loads((BENCHMARKS / "pages.json").read_text("utf-8"))["results"]["rows"]:
+        address = app.builder.get_relative_uri(here, row["page"])
+        page = nodes.reference("", row["page"], internal=True, refuri=address)
+        scores = "/".join(str(row[name]) for name in SCORES if name in row) or "–"
+        words = [f"{row[name]:,}" for name in ("kilobytes", "first_content_ms", "formulas_ms")]
+        cells = [[nodes.paragraph("", text)] for text in (*words, scores)]
+        rows.append([[nodes.paragraph("", "", page)], *cells])
+    heads = ["Page", "kB", "First content, ms", "Formulas, ms", "Lighthouse"]
+    return table(heads, (44, 10, 15, 15, 16), rows)
+
+
 def table(heads, widths, rows):
     """A docutils table from its heads and from rows of cells, each a list of nodes."""
     group = nodes.tgroup("", cols=len(heads))
@@ -182,7 +199,11 @@ def link(title, address):
     return nodes.reference("", "", *words, internal=True, refuri=address)
 
 
-TABLES = {"experiment-index": record_table, "chapter-costs": cost_table}
+TABLES = {
+    "experiment-index": record_table,
+    "chapter-costs": cost_table,
+    "page-costs": page_table,
+}
 
 
 def fill_in(app, doctree, docname):
