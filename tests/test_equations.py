@@ -6,7 +6,7 @@ from collections import Counter
 import equations
 import nbformat
 import pytest
-from tags import chapter_lines, code_lines, declared_tags, faults, formulas, the_book
+from tags import alone, chapter_lines, code_lines, declared_tags, faults, formulas, the_book
 
 
 def test_the_book():
@@ -186,3 +186,21 @@ def test_the_build_stops_at_a_line_without_tag_or_proof(monkeypatch, new, fault)
     old = "c_t += i_times_g  # (lstm-c)"
     found = warnings_of_the_build(monkeypatch, "seqlib/scratch/lstm.py", old, new)
     assert len(found) == bool(fault) and all(fault in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("c_t = f_t,", "c_t = f_t"),
+        ("a = b .\n", "a = b"),
+        (r"a = b\ :", "a = b"),
+        (
+            r"\begin{aligned}a &= b, \\ c &= d.\end{aligned}",
+            r"\begin{aligned}a &= b, \\ c &= d\end{aligned}",
+        ),
+        ("f(1, 2)", "f(1, 2)"),
+        (r"n!", "n!"),
+    ],
+)
+def test_a_formula_by_itself_has_no_mark_of_its_sentence(written, shown):
+    assert alone(written) == shown

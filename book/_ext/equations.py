@@ -18,8 +18,10 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.domains.math import MathDomain
 from sphinx.util import logging
-from tags import AT_END, ROOT, chapter_lines, code_lines, faults, formulas, the_book
+from page_contents import set_contents
+from tags import AT_END, ROOT, alone, chapter_lines, code_lines, faults, formulas, the_book
 
+PAGE = "book/equations"
 PROOFS = ROOT / "tests" / "proofs.json"
 log = logging.getLogger(__name__)
 
@@ -191,6 +193,15 @@ class Equations(Directive):
         return [EquationList()]
 
 
+def heading_of(env, document):
+    return f"Chapter {int(Path(document).name[:2])}: {env.titles[document].astext()}"
+
+
+def list_headings(app, env):
+    chapters = dict.fromkeys(formula.chapter for formula in the_formulas().values())
+    set_contents(env, PAGE, [(Path(name).name, heading_of(env, name)) for name in chapters])
+
+
 def list_of_equations(app, here):
     """Sections by chapter; in each the formulas, with number, link and mark."""
     written = {}
@@ -201,16 +212,14 @@ def list_of_equations(app, here):
                 written[block["label"]] = block.astext()
     sections = []
     for document in chapters:
-        title = app.env.titles[document].astext()
-        inside = [f for f in the_formulas().values() if f.chapter == document]
-        name = f"Chapter {inside[0].number.split('.')[0]}: {title}"
-        section = nodes.section("", nodes.title("", name), ids=[Path(document).name])
-        for formula in inside:
+        heading = nodes.title("", heading_of(app.env, document))
+        section = nodes.section("", heading, ids=[Path(document).name])
+        for formula in (f for f in the_formulas().values() if f.chapter == document):
             link = app.builder.get_relative_uri(here, document) + f"#equation-{formula.tag}"
             entry = nodes.container(classes=["equation-entry"], ids=[formula.tag])
             head = nodes.paragraph("", f"{formula.number} ")
             head += nodes.reference("", f"({formula.tag})", refuri=link, internal=True)
-            text = written[formula.tag]
+            text = alone(written[formula.tag])
             entry += [head, nodes.math_block("", text, nowrap=False, number=None, docname=here)]
             entry += nodes.raw("", panel(app, here, formula), format="html")
             section += entry
@@ -224,5 +233,6 @@ def setup(app):
     app.add_node(EquationList)
     app.add_directive("equations", Equations)
     app.connect("builder-inited", check)
+    app.connect("env-updated", list_headings)
     app.connect("doctree-resolved", add_marks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -10,6 +10,7 @@ from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
+from tags import alone
 
 
 class Place(nodes.General, nodes.Element):
@@ -41,8 +42,15 @@ def excerpt(doctree, anchor):
         while around is not None and anchor not in around.get("ids", ()):
             around = around.parent if not isinstance(around.parent, nodes.section) else None
         if around is not None:
-            return node.deepcopy()
+            return on_its_own(node.deepcopy())
     raise ExtensionError(f"There is no formula and no explorable at #{anchor}")
+
+
+def on_its_own(node):
+    """A formula without the comma of the sentence that it stood in."""
+    if isinstance(node, nodes.math_block):
+        node[:] = [nodes.Text(alone(node.astext()))]
+    return node
 
 
 class PutExcerpts(SphinxPostTransform):

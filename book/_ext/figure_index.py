@@ -12,10 +12,12 @@ import re
 from typing import NamedTuple
 
 from docutils import nodes
+from page_contents import set_contents
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
 CHAPTERS = "chapters/"
+PAGE = "book/figures"
 LABEL = re.compile(r'<figure\b[^>]*\baria-label="(?:Explore: )?([^"]*)"')
 CAPTION = re.compile(r"<figcaption>(.*?)</figcaption>", re.DOTALL)
 
@@ -97,10 +99,19 @@ class PutLists(SphinxPostTransform):
             for reference in text.findall(lambda node: "refdoc" in getattr(node, "attributes", ())):
                 reference["refdoc"] = here
             rows += nodes.list_item("", text)
-        name = docname.removeprefix(CHAPTERS)
-        title = f"Chapter {int(name[:2])}: {self.env.titles[docname].astext()}"
-        heading = nodes.title("", "", link(title, page))
-        return nodes.section("", heading, rows, ids=[f"figures-{name}"])
+        anchor, title = heading_of(self.env, docname)
+        return nodes.section("", nodes.title("", "", link(title, page)), rows, ids=[anchor])
+
+
+def heading_of(env, docname):
+    """The anchor and the words of the heading above a chapter's figures."""
+    name = docname.removeprefix(CHAPTERS)
+    return f"figures-{name}", f"Chapter {int(name[:2])}: {env.titles[docname].astext()}"
+
+
+def list_headings(app, env):
+    names = sorted(name for name in env.found_docs if name.startswith(CHAPTERS))
+    set_contents(env, PAGE, [heading_of(env, name) for name in names])
 
 
 def link(words, address):
@@ -110,5 +121,6 @@ def link(words, address):
 def setup(app):
     app.add_directive("figure-index", FigureIndex)
     app.connect("doctree-read", name_explorables)
+    app.connect("env-updated", list_headings)
     app.add_post_transform(PutLists)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

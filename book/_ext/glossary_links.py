@@ -8,6 +8,7 @@ import re
 from typing import NamedTuple
 
 from docutils import nodes
+from page_contents import set_contents
 
 GLOSSARY = "book/glossary"
 CHAPTERS = "chapters/"
@@ -131,6 +132,14 @@ def link(words, entry, address):
     )
 
 
+def list_letters(app, env):
+    """The contents beside the glossary: its letters, each with the first entry that begins so."""
+    first = {}
+    for entry in entries(env.get_doctree(GLOSSARY)):
+        first.setdefault(entry.names[0][0].upper(), entry.anchor)
+    set_contents(env, GLOSSARY, [(anchor, letter) for letter, anchor in sorted(first.items())])
+
+
 def process(app, doctree, docname):
     if docname.startswith(CHAPTERS) and app.builder.format == "html":
         glossary = list(entries(app.env.get_doctree(GLOSSARY)))
@@ -140,5 +149,6 @@ def process(app, doctree, docname):
 
 
 def setup(app):
+    app.connect("env-updated", list_letters)
     app.connect("doctree-resolved", process)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -148,3 +148,8 @@ def the_book():
         for path in sorted((ROOT / "chapters").glob("*.ipynb"))
     }
     return modules, chapters
+
+
+def alone(formula):
+    """A formula, as TeX, without the mark that ends or continues the sentence it stood in."""
+    return re.sub(r"\s*(?:\\[ ,;!])*[.,;:]\s*((?:\\end\{\w+\*?\}\s*)*)$", r"\1", formula)

@@ -35,15 +35,15 @@ class Report(NamedTuple):
         rows = []
         for outcome in self.outcomes:
             sign, word = ("✓", "passed") if outcome.passed else ("✗", "failed")
-            told = "" if outcome.passed else f"{outcome.message}<hint>Hint: {outcome.hint}"
-            told = html.escape(told).replace("&lt;hint&gt;", "<br>")
+            told = [outcome.case.title]
+            if not outcome.passed:
+                told += [outcome.message, f"Hint: {outcome.hint}"]
             rows.append(
                 f'<tr><td><span aria-label="{word}">{sign}</span></td>'
                 f"<td>{outcome.points}/{outcome.case.points}</td>"
-                f'<td style="text-align:left">{html.escape(outcome.case.title)}</td>'
-                f'<td style="text-align:left">{told}</td></tr>'
+                f'<td style="text-align:left">{"<br>".join(map(html.escape, told))}</td></tr>'
             )
-        head = "".join(f"<th>{word}</th>" for word in ("Case", "Points", "Looks at", "Found"))
+        head = '<th>Case</th><th>Points</th><th style="text-align:left">Looks at</th>'
         return (
             f"<p><strong>{html.escape(self.question.name)}</strong>: {self.points} of"
             f" {self.question.points} points</p><table><thead><tr>{head}</tr></thead>"
