@@ -8,9 +8,12 @@ from functools import cache
 from pathlib import Path
 
 import chapter_map
+import kept_together
 import nbformat
 import pytest
 import take_along
+from docutils import nodes
+from docutils.core import publish_doctree
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -151,6 +154,47 @@ def test_launch_buttons_need_an_address():
     assert {"binderhub_url", "colab_url", "jupyterhub_url"} < set(buttons)
     assert "jupyterhub_url" not in take_along.launch_buttons(ADDRESS)
     assert "colab_url" not in take_along.launch_buttons("https://gitlab.com/someone/book")
+
+
+# What stays on one line
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("A batch (B, T, D) of rows (2H, 3) is kept, (not this).", ["(B, T, D)", "(2H, 3)"]),
+        ("(H,) is a shape, (here, there) and f(x, y) are none.", ["(H,)"]),
+        (
+            "In chapter 9, Fig. 7.5 has 12.5 % and\nn-grams.",
+            ["chapter 9", "Fig. 7.5", "12.5 %", "n-grams"],
+        ),
+    ],
+)
+def test_words_that_belong_together_stay_on_one_line(text, kept):
+    doctree = publish_doctree(text)
+    kept_together.keep_words(doctree)
+    found = [node.astext() for node in doctree.findall(nodes.inline)]
+    assert found == kept
+    assert doctree.astext() == text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        ("so (", "), and", "(x),"),
+        ("so ", ". Then", "x."),
+        ("so ", "-th step", "x"),
+        ("so ", " (see below)", "x"),
+        ("", "", "x"),
+    ],
+)
+def test_a_formula_and_the_mark_after_it_stay_on_one_line(before, after, kept):
+    paragraph = nodes.paragraph("", "", *map(nodes.Text, (before, "", after)))
+    paragraph[1] = nodes.math("", "x")
+    kept_together.keep_formulas(paragraph)
+    assert paragraph.astext() == f"{before}x{after}"
+    assert next(iter(paragraph.findall(nodes.math))).parent.astext() in (kept, f"{before}x{after}")
+    assert bool(list(paragraph.findall(nodes.inline))) == (kept != "x")
 
 
 # The notation page
