@@ -16,9 +16,9 @@ from typing import NamedTuple
 import sources
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from page_contents import set_contents
 from sphinx.domains.math import MathDomain
 from sphinx.util import logging
-from page_contents import set_contents
 from tags import AT_END, ROOT, alone, chapter_lines, code_lines, faults, formulas, the_book
 
 PAGE = "book/equations"
