@@ -19,7 +19,7 @@ from docutils.parsers.rst import Directive
 from page_contents import set_contents
 from sphinx.domains.math import MathDomain
 from sphinx.util import logging
-from tags import AT_END, ROOT, alone, chapter_lines, code_lines, faults, formulas, the_book
+from tags import ROOT, alone, chapter_lines, code_lines, faults, formulas, the_book
 
 PAGE = "book/equations"
 PROOFS = ROOT / "tests" / "proofs.json"
@@ -98,8 +98,8 @@ def row(term, entries):
 
 
 def code(line):
-    """The line without the comment that carries its tags."""
-    return f"<code>{escape(AT_END.split(line.text)[0].rstrip())}</code>"
+    """The statement that the line is part of."""
+    return f"<code>{escape(line.statement)}</code>"
 
 
 def line_entry(app, here, path, line):

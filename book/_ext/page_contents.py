@@ -1,4 +1,4 @@
-"""The contents beside a page, for headings that Sphinx does not see since an extension makes them."""
+"""The contents beside a page, for headings that an extension makes, unseen by Sphinx."""
 
 from docutils import nodes
 from sphinx import addnodes

@@ -9,6 +9,7 @@ All functions take texts, and `faults` compares what they find: the build stops 
 import ast
 import io
 import re
+import textwrap
 import tokenize
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -23,6 +24,7 @@ AT_END = re.compile(rf"#\s*((?:{TAG}[,\s]*)+)")
 CHAPTER = re.compile(r"\d\d_\w+\.ipynb")
 SCOPES = ast.FunctionDef, ast.ClassDef, ast.Module
 MOST = 2  # lines that carry a tag, each way
+LONG = 6  # lines; of a longer statement only the line with the tag is shown
 
 
 class Line(NamedTuple):
@@ -31,6 +33,7 @@ class Line(NamedTuple):
     tag: str
     number: int
     text: str
+    statement: str  # the statement that the line is part of, without tags
     scopes: tuple  # the syntax trees around it, from the module to the innermost function
     backward: bool
 
@@ -47,7 +50,8 @@ class Line(NamedTuple):
 
 def code_lines(source):
     """The lines of a Python source that carry tags in a comment at their end."""
-    scopes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, SCOPES)]
+    tree = ast.parse(source)
+    scopes = [node for node in ast.walk(tree) if isinstance(node, SCOPES)]
     rows = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         found = AT_END.match(token.string) if token.type == tokenize.COMMENT else None
@@ -60,7 +64,18 @@ def code_lines(source):
         inside = bool(functions) and functions[-1].endswith("backward")
         backward = inside or "backward(" in rows[row - 1]
         for tag in re.findall(TAG, found.group(1)):
-            yield Line(tag, row, rows[row - 1].strip(), tuple(around), backward)
+            text = rows[row - 1].strip()
+            yield Line(tag, row, text, statement(tree, rows, row), tuple(around), backward)
+
+
+def statement(tree, rows, row):
+    """The smallest statement with a row, if it is not too long; else that row. Without tags."""
+    around = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
+    around = [node for node in around if node.lineno <= row <= node.end_lineno]
+    smallest = min(around, key=lambda node: node.end_lineno - node.lineno)
+    first, last = smallest.lineno, smallest.end_lineno
+    lines = rows[first - 1 : last] if last - first < LONG else [rows[row - 1]]
+    return textwrap.dedent("\n".join(AT_END.split(line)[0].rstrip() for line in lines))
 
 
 def declared_tags(source):
