@@ -97,7 +97,7 @@ def beam_search(model, params, first, state, *, width, max_length, end=None, alp
     ends when all of them are finished.
 
     width  beginnings to keep; 1 is greedy choice
-    alpha  0 compares log-probabilities, which favours short rows; 1 their mean per symbol
+    alpha  0 compares log-probabilities, which favors short rows; 1 their mean per symbol
     The other arguments and the result are those of `greedy`.
 
     Returns Decoded, the best of each row of the batch.

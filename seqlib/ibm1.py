@@ -16,7 +16,7 @@ from seqlib.scratch import checks
 
 
 def fit(sources, targets, V_source, V_target, rounds=10):
-    """The table of p(f | e) by expectation maximisation.
+    """The table of p(f | e) by expectation maximization.
 
     sources   lists of ids, 0 to V_source - 1
     targets   as many lists of ids, 0 to V_target - 1

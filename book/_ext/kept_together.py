@@ -14,7 +14,7 @@ BEFORE = re.compile(r"[(“‘]+$")
 AFTER = re.compile(r"[^\w\s(“‘]+(?=\s|$)|[),.;:!?’”]+")
 WORDS = re.compile(
     r"\((?:\d*[A-Z]\w*(?:, ?|(?=\)))|\d+(?:, ?|(?=\))))+\)"  # a shape
-    r"|\b(?:[Cc]hapter|[Ee]xercise|[Ss]ection|[Qq]uestion|Fig\.|Table|Eq\.)\s\d[\d.]*\b"
+    r"|\b(?:(?i:chapter|exercise|section|question)|Fig\.|Table|Eq\.)\s\d[\d.]*\b"
     r"|\d+(?:\.\d+)?\s%|\b\w-gram\w*"
 )
 LEFT = (nodes.title, nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)

@@ -91,7 +91,7 @@ def length(g):
 
 
 def by_rank(numbers, share):
-    """The quantile: straight between the two neighbours in order."""
+    """The quantile: straight between the two neighbors in order."""
     ordered = np.sort(numbers)
     place = share * (len(ordered) - 1)
     below = int(place)

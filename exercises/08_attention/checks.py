@@ -134,7 +134,7 @@ def grow(one, other, rounds=None, both=False, diagonal=True, once=True, free=Tru
 
 
 MISTAKES = {
-    "Links that only touch by a corner are neighbours, too.": {"diagonal": False},
+    "Links that only touch by a corner are neighbors, too.": {"diagonal": False},
     "One free word is enough, of the target or of the source.": {"both": True},
     "One free word is needed, of the target or of the source.": {"free": False},
     "All links of a round are judged by the links before it.": {"once": False},

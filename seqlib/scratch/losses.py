@@ -37,7 +37,7 @@ class SquaredErrorCache(NamedTuple):
 def cross_entropy_forward(logits, targets, mask=None):
     """Mean cross-entropy of the targets, in nats per real place.
 
-    logits   (..., V)  unnormalised log-probabilities
+    logits   (..., V)  unnormalized log-probabilities
     targets  (...)     integers, 0 to V - 1
     mask     (...)     boolean, False where a place does not count (its target is ignored); None
              counts all
