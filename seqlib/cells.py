@@ -10,7 +10,8 @@ MOST = 1600  # cells of one grid; in finer ones nobody can point at a cell
 DIGITS = 2
 
 
-def note(ax, values, say=None, *, rows=None, columns=None, unless=None, unit="", x=None, y=None):
+def note(ax, values, say=None, *, rows=None, columns=None, unless=None, unit="", x=None, y=None,
+         what="cell"):  # fmt: skip
     """Keep with the Axes what its cells mean.
 
     values  (R, C); NaN where a cell has no value
@@ -19,6 +20,7 @@ def note(ax, values, say=None, *, rows=None, columns=None, unless=None, unit="",
     unless  the sentence of a cell without value
     unit    what a value is, for the default sentence
     x, y    (C + 1,) and (R + 1,) borders in the data's coordinates; by default those of imshow
+    what    the word for one of them: cell, bar or word
 
     Returns ax. Raises ValueError for names or borders that do not match the shape.
     """
@@ -38,7 +40,7 @@ def note(ax, values, say=None, *, rows=None, columns=None, unless=None, unit="",
             f" for values of shape {values.shape}"
         )
     ax.cells = {"values": values, "say": say, "unless": unless, "rows": rows, "columns": columns,
-                "unit": unit, "x": x, "y": y}  # fmt: skip
+                "unit": unit, "x": x, "y": y, "what": what}  # fmt: skip
     return ax
 
 
@@ -47,7 +49,7 @@ def collect(figure):
 
     Each entry has the borders x and y, increasing, in ten thousandths of the picture's width and
     height from the upper left corner; rows, columns; values, row by row, in units of the last of
-    `digits` decimals, None where there is none; and the sentences say and unless.
+    `digits` decimals, None where there is none; the sentences say and unless; and the word what.
     """
     noted = [ax for ax in figure.axes if getattr(ax, "cells", None)]
     return [_entry(ax, ax.cells) for ax in noted if ax.cells["values"].size <= MOST]
@@ -75,6 +77,7 @@ def _entry(ax, cells):
         "digits": digits,
         "say": _plain(say),
         "unless": _plain(unless),
+        "what": cells["what"],
     }
 
 

@@ -40,7 +40,7 @@ def links(weights, source, target, t, ax):
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.08, 1.2))
     ax.axis("off")
     return cells.note(ax, weights[t : t + 1], "{row} attends to {column}: {value}", columns=source,
-                      rows=[target[t]], x=borders(source), y=(0.86, 1.2))  # fmt: skip
+                      rows=[target[t]], x=borders(source), y=(0.86, 1.2), what="word")  # fmt: skip
 
 
 def borders(words):

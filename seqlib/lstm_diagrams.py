@@ -78,9 +78,9 @@ def lstm_backward(ax):
     _operations(ax, "figo", r"^\top")
     for place, words in (
         ((2.4, C - 0.42), r"$f_t \odot dc_t$"),
-        ((1.65, BUS - 0.95), r"$W_h^\top da_t$"),
+        ((0.43, BUS - 0.68), r"$W_h^\top da_t$"),
         ((11.6, C + 0.4), r"$f_{t+1} \odot dc_{t+1}$"),
-        ((11.55, 4.1), r"$o_t \odot \mathrm{tanh}'(c_t) \odot dh_t$"),
+        ((11.3, 4.38), r"$o_t \odot \mathrm{tanh}'(c_t) \odot dh_t$"),
         ((12.3, MIDDLE + 0.4), r"$W_h^\top da_{t+1}$"),
     ):
         text(ax, place, words, GRADIENT, 0.28)
@@ -136,7 +136,7 @@ def _cell(ax, gates):
 def _ground(ax):
     """What both directions stand on."""
     canvas(ax, (-0.55, 13.2), (-2.2, 5.85))
-    frame(ax, (0.8, -1), 9.15, 6.75)
+    frame(ax, (0.95, -1), 8.94, 6.75)
     for y in C, MIDDLE:
         text(ax, (EDGE, y - 0.38), "step $t+1$", QUIET, 0.28, ha="right")
     text(ax, (RIGHT, GATES - 0.25), "output", QUIET, 0.28)

@@ -1,4 +1,4 @@
-"""Pascanu's regulariser: going back through a step, a gradient should keep its norm.
+"""Pascanu's regularizer: going back through a step, a gradient should keep its norm.
 
     (omega)   Omega = sum_t (||d_{t+1} W_hh diag(phi'(a_t))|| / ||d_{t+1}|| - 1)^2,   d_t = dL/da_t
 

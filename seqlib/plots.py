@@ -12,7 +12,7 @@ import re
 import matplotlib as mpl
 import numpy as np
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, StrMethodFormatter
 
 from seqlib import cells
 from seqlib.link_plots import links as links
@@ -102,6 +102,11 @@ def curves(x, runs, ax, *, xlabel, ylabel, log="", reference=None):
     if len(runs) + len(levels) > 1:
         ax.legend()
     ax.set(xlabel=xlabel, ylabel=ylabel)
+    all_x = np.concatenate([np.ravel(v) for v in (x.values() if isinstance(x, dict) else [x])])
+    if "x" not in log and np.array_equal(all_x, np.round(all_x)):
+        ax.xaxis.get_major_locator().set_params(integer=True)  # what is counted has no halves
+    _thousands(ax.xaxis)
+    _thousands(ax.yaxis)
     return ax
 
 
@@ -135,7 +140,8 @@ def heatmap(
         for r, c in np.ndindex(matrix.shape):
             red, green, blue, _ = image.cmap(image.norm(matrix[r, c]))
             dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
-            ax.text(c, r, f"{matrix[r, c]:.{digits}f}", ha="center", va="center", fontsize=9,
+            number = f"{matrix[r, c]:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+            ax.text(c, r, number, ha="center", va="center", fontsize=9,
                     color="white" if dark else "black")  # fmt: skip
     if rows is not None:
         rows = [_visible(name) for name in rows]
@@ -146,7 +152,7 @@ def heatmap(
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     if bar:
-        ax.figure.colorbar(image, ax=ax, label=bar, shrink=0.9, pad=0.02)
+        ax.figure.colorbar(image, ax=ax, pad=0.02).set_label(bar, labelpad=8)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     return cells.note(ax, matrix, say, rows=rows, columns=columns, unless=unless, unit=bar)
 
@@ -156,21 +162,26 @@ def bars(values, ax, *, xlabel, reference=None, digits=2):
 
     values     dict from name to a number or to (seeds,)
     reference  name and value of a line to compare with, such as ("best possible", 1.2)
-    digits     decimals of the numbers at the bars
+    digits     decimals of the numbers: at the bars, or, where dots would be mistaken for what they
+               stand at, in a column at the right
 
     Returns ax. Raises ValueError for no values.
     """
     if not values:
         raise ValueError("bars has 0 values; give at least 1")
-    for i, (name, runs) in enumerate(values.items()):
-        runs = _array(np.atleast_1d(runs), 1, name)
+    all_runs = [_array(np.atleast_1d(runs), 1, name) for name, runs in values.items()]
+    in_column = max(map(len, all_runs)) > 1
+    for i, (name, runs) in enumerate(zip(values, all_runs, strict=True)):
         color = MODELS[_model(name)]["color"] if _model(name) else "#7A7A7A"
         ax.barh(i, np.median(runs), height=0.6, color=color)
         if len(runs) > 1:
-            ax.plot(runs, np.full(len(runs), i), linestyle="", marker="o", markersize=4,
-                    color="white", markeredgecolor="#1A1A1A", markeredgewidth=0.8)  # fmt: skip
-        ax.annotate(f"{np.median(runs):.{digits}f}", (max(runs.max(), 0), i), xytext=(5, 0),
-                    textcoords="offset points", va="center")  # fmt: skip
+            apart = 0.5 * (np.arange(len(runs)) * 0.618 % 1 - 0.5)  # equal runs are seen, too
+            ax.plot(runs, i + apart, linestyle="", marker="o", markersize=5.5,
+                    color="white", markeredgecolor="#1A1A1A", markeredgewidth=1)  # fmt: skip
+        place = (1, i) if in_column else (max(runs.max(), 0), i)
+        ax.annotate(f"{np.median(runs):,.{digits}f}", place, xytext=(5, 0), va="center",
+                    xycoords=ax.get_yaxis_transform() if in_column else "data",
+                    textcoords="offset points")  # fmt: skip
     if reference is not None:
         name, height = reference
         ax.axvline(height, color=MODELS["chance"]["color"], linestyle=(0, (1, 2)), label=name)
@@ -178,8 +189,9 @@ def bars(values, ax, *, xlabel, reference=None, digits=2):
     ax.set_yticks(range(len(values)), values)
     ax.invert_yaxis()
     ax.tick_params(axis="y", length=0)
-    ax.margins(x=0.12)
+    ax.margins(x=0.04 if in_column else 0.12)
     ax.set(xlabel=xlabel)
+    _thousands(ax.xaxis)
     return ax
 
 
@@ -203,7 +215,8 @@ def activations(values, text, ax, *, ylabel):
         size = min(10, 460 / len(text))  # so that neighbors do not touch at full width
         ax.set_xticks(positions, names, fontfamily="DejaVu Sans Mono", fontsize=size)
     else:
-        ax.set_xticks(positions, names, rotation=50, ha="right", rotation_mode="anchor")
+        names = [f"“{name}”" if name in ".,;:" else name for name in names]  # a dot is overlooked
+        ax.set_xticks(positions, names, rotation=90)
     ax.tick_params(axis="x", length=0)
     ax.spines["bottom"].set_visible(False)
     ax.set_xlim(-0.7, len(values) - 0.3)
@@ -238,7 +251,7 @@ def distribution(probabilities, names, ax, *, compare=None, xlabel="next token")
     ax.tick_params(axis="x", length=0)
     ax.set(ylim=(0, 1), xlabel=xlabel, ylabel="probability")
     return cells.note(ax, np.asarray(probabilities)[None], "probability of {column}: {value}",
-                      columns=[_visible(name) for name in names], y=(0, 1))  # fmt: skip
+                      columns=[_visible(name) for name in names], y=(0, 1), what="bar")  # fmt: skip
 
 
 def scatter_by_size(groups, ax, *, xlabel, ylabel, size):
@@ -259,19 +272,21 @@ def scatter_by_size(groups, ax, *, xlabel, ylabel, size):
     span = max(np.log(sizes.max() / sizes.min()), 1e-9)
 
     def area(value):  # sizes span powers of ten, so the area follows their logarithm
-        return 25 + 225 * np.log(np.asarray(value, dtype=float) / sizes.min()) / span
+        return 20 + 120 * np.log(np.asarray(value, dtype=float) / sizes.min()) / span
 
-    for (x, y, sizes_here), look in zip(groups.values(), _looks(groups), strict=True):
-        ax.scatter(x, y, s=area(sizes_here), color=look["color"], marker=look["marker"], alpha=0.75,
-                   edgecolor="white", linewidth=0.8)  # fmt: skip
+    looks, hollow = _looks(groups), {"facecolor": "none", "linewidth": 1.5}
+    for i, ((x, y, sizes_here), look) in enumerate(zip(groups.values(), looks, strict=True)):
+        ax.scatter(x, y, s=area(sizes_here), edgecolor=look["color"], marker=look["marker"],
+                   zorder=3 - i / len(groups), **hollow)  # fmt: skip
     _logarithmic(ax, "x")
     handles = [
-        Line2D([], [], color=look["color"], linestyle="", marker=look["marker"], label=name)
-        for name, look in zip(groups, _looks(groups), strict=True)
-    ]
+        Line2D([], [], color=look["color"], linestyle="", marker=look["marker"], label=name,
+               markersize=9, markerfacecolor="none", markeredgewidth=1.5)
+        for name, look in zip(groups, looks, strict=True)
+    ]  # fmt: skip
     handles += [
-        Line2D([], [], color="#999999", linestyle="", marker="o", markersize=area(value) ** 0.5,
-               label=f"{value:,.0f} {size}")
+        Line2D([], [], color="#767676", linestyle="", marker="o", markersize=area(value) ** 0.5,
+               markerfacecolor="none", markeredgewidth=1.5, label=f"{value:,.0f} {size}")
         for value in sorted({sizes.min(), sizes.max()})
     ]  # fmt: skip
     ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -288,6 +303,13 @@ def _logarithmic(ax, which):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axis.set_minor_formatter(NullFormatter())
+
+
+def _thousands(axis):
+    """Ticks such as 5,000 where an axis goes that far, as in the text."""
+    if axis.get_scale() == "linear" and np.abs(axis.get_view_interval()).max() >= 1000:
+        minus = "\N{MINUS SIGN}"
+        axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.10g}".replace("-", minus)))
 
 
 def _array(values, ndim, name):

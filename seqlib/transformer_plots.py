@@ -65,5 +65,5 @@ def writing(weights, source, p, words, axes, *, best=6):
         ax.invert_yaxis()
         ax.set(xlim=(0, 1), xlabel=label)
         say = f"{label.split()[0]} of {{row}}: {{value}}"
-        cells.note(ax, values[:, None], say, rows=names, x=(0, 1))
+        cells.note(ax, values[:, None], say, rows=names, x=(0, 1), what="bar")
     return axes

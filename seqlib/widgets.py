@@ -159,7 +159,7 @@ class Control:
 def _numerals(values):
     """The numbers as text, all with as many decimals as the most demanding one needs, at most 4."""
     if all(float(v).is_integer() for v in values):
-        return [f"{float(v):.0f}" for v in values]
+        return [f"{float(v):,.0f}" for v in values]
     for decimals in range(1, 5):
         if all(math.isclose(round(v, decimals), v, rel_tol=1e-9) for v in values):
             return [f"{v:.{decimals}f}" for v in values]
@@ -222,7 +222,7 @@ class Explorable:
                 + f'<p class="explorable-value">{words}</p>' * bool(words)
                 + "</div>"
             )
-        stage = _stage(frames, any(self.cells))
+        stage = _stage(frames, next(filter(None, self.cells), []))
         if not self.controls:  # the notebook's cell makes it a figure, with number and caption
             return f'<div class="explorable">{_style()}{stage}{_script()}</div>'
         controls = "".join(c.html(i) for c, i in zip(self.controls, self.shown, strict=True))
@@ -361,15 +361,18 @@ def _player(slider, control):
     return player
 
 
-def _stage(frames, has_cells):
-    """Frames, and over them the pad that knows which cell is pointed at."""
+def _stage(frames, grids):
+    """Frames, and over them the pad that knows which cell of the grids is pointed at."""
     pad = said = ""
-    if has_cells:
+    if grids:
+        words = list(dict.fromkeys(grid["what"] for grid in grids))
+        hint = f"Point at or tap {' or '.join(f'a {word}' for word in words)} to read its value."
+        label = f"{' and '.join(f'{word}s' for word in words)} of the picture; arrow keys move"
         pad = (
             '<div class="explorable-cells" tabindex="0" role="application"'
-            ' aria-label="Cells of the picture; arrow keys move"><span hidden></span></div>'
+            f' aria-label="{label.capitalize()}"><span hidden></span></div>'
         )
-        said = '<p class="explorable-said" aria-live="polite"></p>'
+        said = f'<p class="explorable-said" aria-live="polite" data-hint="{hint}"></p>'
     return f'<div class="explorable-stage">{"".join(frames)}{pad}</div>{said}'
 
 

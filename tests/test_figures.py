@@ -201,6 +201,7 @@ def test_panels_are_the_axes_of_subplots():
         ([0.1 + 0.2, 0.6], ["0.3", "0.6"]),
         ([1e-6, 0.5], ["1e-06", "0.5"]),
         ([-0.5, 0], ["-0.5", "0.0"]),
+        ([100, 5000], ["100", "5,000"]),
     ],
 )
 def test_numbers_have_equal_decimals(values, words):
@@ -353,7 +354,10 @@ def test_the_cells_stand_beside_their_frame():
     assert [grids[0]["values"] for grids in explorable.cells] == [[1, 1], [2, 1]]
     (pad,) = [a for a in page.all("div") if a["class"] == "explorable-cells"]
     assert (pad["tabindex"], pad["role"]) == ("0", "application") and pad["aria-label"]
-    assert {"class": "explorable-said", "aria-live": "polite"} in page.all("p")
+    (said,) = [a for a in page.all("p") if a["class"] == "explorable-said"]
+    assert said["aria-live"] == "polite" and "a cell to read" in said["data-hint"]
+    picture = widgets.hover(lambda ax: plots.distribution([0.2, 0.8], "ab", ax), alt="Two bars")
+    assert 'data-hint="Point at or tap a bar to read its value."' in picture.html()
     assert 'class="explorable-cells"' not in one().html()
 
 
@@ -415,6 +419,28 @@ def test_curves_show_every_seed_and_their_median(ax):
     assert [line.get_label() for line in ax.lines][-1] == "RNN"
 
 
+def test_axes_have_commas_in_thousands_and_count_in_whole_numbers(ax):
+    def ticks(axis):
+        ax.figure.draw_without_rendering()
+        return [tick.label1.get_text() for tick in axis.get_major_ticks()]
+
+    plots.curves([1, 2, 3], {"a": [-1500, 0, 5000]}, ax, xlabel="x", ylabel="y")
+    assert set(ticks(ax.xaxis)) <= set("01234")
+    assert {"−1,000", "0", "5,000"} <= set(ticks(ax.yaxis))
+    plots.bars({"RNN": 2500}, ax, xlabel="x")
+    assert "1,000" in ticks(ax.xaxis) and "2,500.00" in texts(ax)
+
+
+def test_the_numbers_of_runs_stand_in_a_column_and_the_runs_apart(ax):
+    plots.bars({"RNN": [1, 1, 4], "LSTM": [2, 3]}, ax, xlabel="bits")
+    ax.figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert boxes[0].x0 == boxes[1].x0 >= ax.bbox.x1
+    assert texts(ax) == ["1.00", "2.50"]
+    assert len(set(ax.lines[0].get_ydata())) == 3
+    assert np.abs(ax.lines[0].get_ydata()).max() < 0.3  # within the bar
+
+
 def test_a_model_looks_the_same_everywhere(ax):
     plots.curves(x, {"odd": x, "5-gram": x, "RNN, 8 units": x}, ax, xlabel="x", ylabel="y")
     colors = [line.get_color() for line in ax.lines]
@@ -469,6 +495,8 @@ def test_compared_heat_maps_share_the_limits(ax):
 def test_blanks_and_dollars_are_readable_labels(ax):
     plots.activations([1, 2, 3], [" ", "$", "unit 1"], ax, ylabel="h")
     assert [label.get_text() for label in ax.get_xticklabels()] == ["␣", r"\$", "unit 1"]
+    plots.activations([1, 2], ["good", ","], ax, ylabel="h")
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["good", "“,”"]
 
 
 def test_weights_under_a_mask_are_numbers_or_crosses(ax):
