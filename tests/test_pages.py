@@ -131,7 +131,7 @@ def test_rows_of_a_docstring_have_names_shapes_and_meanings():
     assert names == ["q, k", "m"]
     assert meanings == ["(B, T), (B, S)\u2003both a, layers’ and u' on_going", '(T, S) or "x"']
     code = [item.astext() for item in found.findall(nodes.literal)]
-    assert code == ["q", "k", "(B, T), (B, S)", "a", "m"]
+    assert code == ["q, k", "(B, T), (B, S)", "a", "m"]
 
 
 def test_formulas_of_a_docstring_are_unchanged():

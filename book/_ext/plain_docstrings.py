@@ -74,9 +74,8 @@ def definitions(block):
     for row in re.split(r"\n(?! )", "\n".join(block)):
         names, said = ROW.match(re.sub(r"\n +", " ", row)).groups()
         shape, rest = found.groups() if (found := SHAPE.match(said)) else ("", said)
-        parts = [f"``{shape}``"] * bool(shape) + [markup(rest)] * bool(rest)
-        term = ", ".join(f"``{name}``" for name in names.split(", "))
-        yield term + "\n   " + "\\ \u2003".join(parts) + "\n"
+        parts = shape and f"``{shape}``", rest and markup(rest)
+        yield f"``{names}``\n   " + "\\ \u2003".join(filter(None, parts)) + "\n"
 
 
 def literal(block, language="text"):
