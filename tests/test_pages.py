@@ -1,5 +1,6 @@
 """The pages beside the chapters: their examples run, and the reference lists every module."""
 
+import ast
 import doctest
 import json
 import re
@@ -10,10 +11,15 @@ from pathlib import Path
 import chapter_map
 import kept_together
 import nbformat
+import plain_docstrings
 import pytest
 import take_along
 from docutils import nodes
 from docutils.core import publish_doctree
+from docutils.parsers.rst import directives
+from docutils.parsers.rst.directives import misc
+
+from seqlib.scratch import attention_only, rnn
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -68,6 +74,81 @@ def test_the_speed_of_grading_is_the_recorded_one():
     assert found == {
         name: (ran["seconds"], ran["submissions_per_second"]) for name, ran in record.items()
     }
+
+
+# The reference of the library
+
+
+def rendered(docstring):
+    """A docstring as the page has it, a docutils document."""
+    directives.register_directive("rst-class", misc.Class)
+    source = "\n".join(plain_docstrings.render(docstring.splitlines()))
+    settings = {"halt_level": 2, "report_level": 2, "smart_quotes": True}
+    return publish_doctree(source, settings_overrides=settings)
+
+
+def all_docstrings():
+    for path in sorted((ROOT / "seqlib").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                yield ast.get_docstring(node) or ""
+
+
+def test_the_reference_has_every_word_of_a_docstring():
+    for docstring in all_docstrings():
+        shown = rendered(docstring).astext().replace("’", "'")
+        assert shown.replace("`", "").split() == docstring.replace("`", "").split()
+
+
+@pytest.mark.parametrize(
+    ("docstring", "kinds"),
+    [
+        ("A sentence over\ntwo lines, 1. of `it`.", ["paragraph"]),
+        ("Short.\n\nReturns y (B, T).\nRaises *args_ if not.", ["paragraph"] * 3),
+        (f"A.\n\n{'long ' * 17}line.\nGoes on.", ["paragraph"] * 2),
+        ("A.\n\nx     (B, T)\nq, k  (B, T)  two\n      lines", ["paragraph", "definition_list"]),
+        ("A.\n\nx  rows\nThen prose.", ["paragraph", "definition_list", "paragraph"]),
+        (
+            "A, in two.  Sentences.\n\n    (a-b)   h_t = x\n            + y",
+            ["paragraph", "literal_block"],
+        ),
+        ("A.\n\n(sum)   n = sum_r n_r", ["paragraph", "literal_block"]),
+        (">>> f(1)\narray([1,\n       2])\n\nx  y", ["literal_block", "definition_list"]),
+    ],
+)
+def test_a_docstring_is_read_by_its_form(docstring, kinds):
+    found = rendered(docstring)
+    assert [block.tagname for block in found] == kinds
+    assert all(block["classes"][-1:] == ["docstring"] for block in found)
+
+
+def test_rows_of_a_docstring_have_names_shapes_and_meanings():
+    found = rendered(
+        "q, k  (B, T), (B, S)  both `a`, layers' and u'\n      on_going\nm     (T, S) or \"x\""
+    )
+    names, meanings = (
+        [item.astext() for item in found.findall(kind)] for kind in (nodes.term, nodes.definition)
+    )
+    assert names == ["q, k", "m"]
+    assert meanings == ["(B, T), (B, S)\u2003both a, layers’ and u' on_going", '(T, S) or "x"']
+    code = [item.astext() for item in found.findall(nodes.literal)]
+    assert code == ["q, k", "(B, T), (B, S)", "a", "m"]
+
+
+def test_formulas_of_a_docstring_are_unchanged():
+    formulas = "(a)   x_t = *y* `z`\n      + |w|\n\n(b)   1"
+    found = rendered(f"Two.\n\n{formulas}\n")
+    assert "\n\n".join(block.astext() for block in found.findall(nodes.literal_block)) == formulas
+
+
+def test_a_default_is_shown_as_it_is_written():
+    written = plain_docstrings.fields_as_written
+    model = attention_only.AttentionOnly
+    assert (
+        "positions=SINUSOIDAL, causal=True)"
+        in written(None, "class", "", model, None, "(...)", None)[0]
+    )
+    assert written(None, "function", "", rnn.forward, None, "(x)", None) == ("(x)", None)
 
 
 # The map on the first page
