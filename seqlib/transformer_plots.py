@@ -35,10 +35,9 @@ def masks(kinds, names, axes):
             cells.note(ax, np.where(own, 1, np.nan), "query {row} may see key {column}",
                        unless="query {row} may not see key {column}", rows=range(1, T + 1),
                        columns=range(1, S + 1), x=range(S + 1), y=range(T + 1))  # fmt: skip
-        # The last line is left to the name.
-        column[0].set_title(f"{title}\n", fontsize=9.5, loc="center", linespacing=1.3)
+        column[0].set_title(title, fontsize=9.5, loc="center", y=1.2)  # above the name
     for ax, name in zip(axes[:, 0], names, strict=True):
-        ax.set_title(name, fontsize=9, loc="left")
+        ax.set_title(name, fontsize=9, loc="left", y=1)
     return axes
 
 

@@ -583,7 +583,7 @@ def test_masks_are_grids_of_squares():
     for ax, mask in zip(axes[0], (np.tri(3), np.ones((3, 4))), strict=True):
         dark = [p.get_facecolor()[0] < 0.5 for p in ax.patches]
         assert dark == mask.astype(bool).ravel().tolist()  # row by row, from the top
-    assert axes[0, 1].get_title(loc="center").strip() == "all"
+    assert axes[0, 1].get_title(loc="center") == "all"
     assert [ax.get_title(loc="left") for ax in axes[:, 0]] == ["a b", "c"]
     with pytest.raises(ValueError, match=r"\(2, 2\); 1 rows and 2 kinds"):
         transformer_plots.masks(masks, ["a"], axes)
