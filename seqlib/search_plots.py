@@ -1,6 +1,7 @@
 """What a beam search kept, step by step: found in `seqlib.plots` too."""
 
 INK, PALE, BEST = "#1A1A1A", "#B0B0B0", "#8A4B00"
+MINUS = "\u2212"
 
 
 def beam_tree(steps, ax, *, ylabel="rank"):
@@ -8,7 +9,7 @@ def beam_tree(steps, ax, *, ylabel="rank"):
 
     steps   a list per step of (word, parent, log-probability, ended) in the order of their scores;
             parent is the place in the step before, and so 0 at the first
-    Rows that ended are carried on as a dash.  The way to the best row of the last step is drawn
+    Rows that ended are carried on as "ended".  The way to the best row of the last step is drawn
     thick.
 
     Returns ax.  Raises ValueError if there is no step or a parent is not in the step before.
@@ -32,7 +33,7 @@ def beam_tree(steps, ax, *, ylabel="rank"):
             look = {"color": BEST, "lw": 2.4} if on else {"color": PALE, "lw": 1}
             ax.plot([t + 0.3, t + 0.72], [parent if t else 0, rank], "-", zorder=1, **look)
             stays = ended and t and steps[t - 1][parent][3]
-            name = "–" if stays else f"{word}\n{log_p:.2f}"
+            name = "ended" if stays else f"{word}\n{log_p:.2f}".replace("-", MINUS)
             ax.text(t + 1, rank, name, ha="center", va="center", fontsize=8.5, zorder=3,
                     color=INK if on else "#5A5A5A", fontweight="bold" if on else "normal",
                     bbox={"boxstyle": "round,pad=0.12", "fc": "white", "ec": "none"})  # fmt: skip

@@ -20,7 +20,8 @@ def self_attention(ax):
     x, scores, weights, y = (0, 2.4), (7.1, 4.1), (11.0, 4.1), (14.1, 1.3)
     places = {"Q": (3.6, 5.1), "K": (3.6, 2.4), "V": (3.6, -0.3)}
     for (name, place), color in zip(places.items(), (QUERY, KEY, VALUE), strict=True):
-        arrow(ax, x, place, gaps=(0.95, 0.85), color=color, width=1.8)
+        slant = 1 if name == "K" else 1.25  # so that all leave the same gap before and behind
+        arrow(ax, x, place, gaps=(0.8 * slant + 0.1, 0.55 * slant + 0.12), color=color, width=1.8)
         middle = (x[0] + place[0]) / 2 - 0.15, (x[1] + place[1]) / 2
         beside = {"Q": 0.55, "K": 0.35, "V": -0.5}[name]
         text(ax, (middle[0], middle[1] + beside), f"$W_{name.lower()}$", color, 0.38)

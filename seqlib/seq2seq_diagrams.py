@@ -36,7 +36,7 @@ def encoder_decoder(upto, ax):
     S, T = len(READ), len(WRITTEN)
     if not 0 <= upto <= S + T:
         raise ValueError(f"upto is {upto}; it counts steps from 0 to {S + T}")
-    canvas(ax, (-0.75, GAP * (S + T - 1) + 0.85), (-1.35, 5.0))
+    canvas(ax, (-0.75, GAP * (S + T - 1) + 0.85), (-1.35, 5.75))
     for k in range(S + T):
         x, done = GAP * k, k < upto
         written = k - S  # the place of the word that this column writes
@@ -61,8 +61,12 @@ def encoder_decoder(upto, ax):
     middle = GAP * (S - 0.5)
     if upto > S:
         text(ax, (middle, STATE + 0.42), "$s_0$", CROSSING, 0.32)
-    text(ax, (GAP * 1.5, 4.35), "encoder", ENCODER, 0.34)
-    text(ax, (GAP * 1.5, 3.8), "reads to the end", QUIET, 0.28)
+    for column, name, color, what in (
+        ((S - 1) / 2, "encoder", ENCODER, "reads to the end"),
+        (S + (T - 1) / 2, "decoder", DECODER, "writes to END"),
+    ):
+        text(ax, (GAP * column, 5.5), name, color, 0.34)
+        text(ax, (GAP * column, 4.98), what, QUIET, 0.28)
     return ax
 
 
@@ -85,11 +89,11 @@ def cho_backward(ax):
 def sutskever_backward(ax):
     """The gradient crosses in every layer, in h and in c; thick dashes are gradients.
 
-    Returns ax. Wants about (6.4, 3.2) inches.
+    Returns ax. Wants about (6.4, 3.5) inches.
     """
     S = T = 3
     rows, right, last = (1.6, 3.2), GAP * 4.2, GAP * (S - 1)
-    canvas(ax, (-0.75, right + GAP * (T - 1) + 0.75), (-0.65, 5.4))
+    canvas(ax, (-0.75, right + GAP * (T - 1) + 0.75), (-0.65, 6.0))
     for k in range(S + T):
         x, reads = (GAP * k, True) if k < S else (right + GAP * (k - S), False)
         place = k + 1 if reads else k - S + 1
@@ -108,7 +112,8 @@ def sutskever_backward(ax):
             gradient(ax, (right, y + height), (last, y + height), gaps=(0.45, 0.45))
             beside = 0.5 * (last + right), y + 2.6 * height
             text(ax, beside, rf"$d{name}_0^{layer}$", GRADIENT, 0.3)
-    text(ax, (GAP, 4.4), "encoder", ENCODER, 0.34)
+    text(ax, (GAP, 5.75), "encoder", ENCODER, 0.34)
+    text(ax, (right + GAP, 5.75), "decoder", DECODER, 0.34)
     return ax
 
 
@@ -120,8 +125,8 @@ def _cho(ax, back):
     canvas(ax, (-0.75, columns[-1] + 1.6), (-0.65, 5.0))
 
     def link(one, other, gaps=(RADIUS, RADIUS), via=(), **look):
-        if back:
-            gradient(ax, other, one, gaps=gaps[::-1], via=via[::-1])
+        if back:  # what ends at a dot of the line has no head there, the line has one at its end
+            gradient(ax, other, one, gaps=gaps[::-1], via=via[::-1], head=gaps[0] > 0)
         else:
             arrow(ax, one, other, gaps=gaps, via=via, **look)
 
@@ -154,6 +159,6 @@ def _cho(ax, back):
         before = enters
     box(ax, start, WIDE, "bridge", size=0.3)
     vector(ax, c, "b", f"{d}c", active=True, size=0.4)
-    text(ax, (GAP, 4.4), "encoder", ENCODER, 0.34)
+    text(ax, (GAP, 4.75), "encoder", ENCODER, 0.34)
     text(ax, (columns[1], 4.75), "decoder", DECODER, 0.34)
     return ax

@@ -84,7 +84,7 @@ def transformer_pre_norm(ax):
 
 
 def _transformer(ax, before):
-    canvas(ax, (-0.75, 15.05), (-0.75, 15.9))
+    canvas(ax, (-1.2, 15.6), (-0.75, 15.9))
     encoded = _column(ax, ENCODER, ["self-attention", "feed-forward"], "source words", before)
     parts = ["causal\nself-attention", "cross-attention", "feed-forward"]
     top = _column(ax, DECODER, parts, "START and the words so far", before)
@@ -115,21 +115,21 @@ def _column(ax, places, parts, words, before):
     Returns the height where its stream ends.
     """
     x, beside = places
-    left = min(x - 0.85, beside - WIDE - 0.25)
-    right = max(x + 0.85, beside + WIDE + 0.25)
+    left = min(x - SMALL - 0.35, beside - WIDE - 0.25)
+    right = max(x + SMALL + 0.35, beside + WIDE + 0.25)
     height = PITCH * len(parts)
     frame(ax, (left, FOOT - 0.35), right - left, height + 0.15)
-    side = (left - 0.05, "right") if x < beside else (right + 0.05, "left")
+    side = (left - 0.2, "right") if x < beside else (right + 0.2, "left")
     text(ax, (side[0], FOOT + height / 2), r"$L\times$", QUIET, 0.42, ha=side[1])
-    towards = 1 if beside > x else -1
+    step = 1 if beside > x else -1
     vector(ax, (x, -0.2), "x", "u", radius=0.4)
-    toward = "left" if towards > 0 else "right"
-    text(ax, (x + 0.65 * towards, -0.2), words, QUIET, 0.33, ha=toward)
+    toward = "left" if step > 0 else "right"
+    text(ax, (x + 0.65 * step, -0.2), words, QUIET, 0.33, ha=toward)
     arrow(ax, (x, -0.2), (x, 0.85), gaps=(0.4, HEIGHT))
     box(ax, (x, 0.85), 0.95, r"$\sqrt{D}\,W^\top u$", PART, size=0.3)
     arrow(ax, (x, 0.85), (x, 1.9), gaps=(HEIGHT, SIGN), **STREAM)
-    arrow(ax, (x + 1.75 * towards, 1.9), (x, 1.9), gaps=(0, SIGN))
-    text(ax, (x + 1.85 * towards, 1.9), "positions", QUIET, 0.33,
+    arrow(ax, (x + 1.75 * step, 1.9), (x, 1.9), gaps=(0, SIGN))
+    text(ax, (x + 1.85 * step, 1.9), "positions", QUIET, 0.33,
          ha=toward)  # fmt: skip
     sign(ax, (x, 1.9), "+")
     stops, up = [(1.9, SIGN)], _part_height(before)

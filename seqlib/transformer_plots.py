@@ -10,7 +10,7 @@ def masks(kinds, names, axes):
     """Masks of attention as grids of squares: a row of Axes for each row of the batch.
 
     kinds  dict from title to (B, T, S) booleans, dark where T may attend to S
-    names  B names of the rows
+    names  B names of the rows, each written above its row
     axes   (B, len(kinds)) Axes
 
     Returns axes. Raises ValueError for another number of Axes.
@@ -30,13 +30,14 @@ def masks(kinds, names, axes):
                 ax.add_patch(Rectangle((s, t), 1, 1, facecolor=face, edgecolor="white", lw=0.8))
             ax.set(xlim=(-0.05, S + 0.05), ylim=(T + 0.05, -0.05), aspect="equal")
             ax.set(xticks=[], yticks=[])
+            ax.set_anchor("N")  # all squares of a row begin at one height
             ax.spines[:].set_visible(False)
             cells.note(ax, np.where(own, 1, np.nan), "query {row} may see key {column}",
                        unless="query {row} may not see key {column}", rows=range(1, T + 1),
                        columns=range(1, S + 1), x=range(S + 1), y=range(T + 1))  # fmt: skip
-        column[0].set_title(title, fontsize=9.5, loc="center")
+        column[0].set_title(title, fontsize=9.5, loc="center", y=1.2)  # above the name
     for ax, name in zip(axes[:, 0], names, strict=True):
-        ax.set_ylabel(name.replace(" ", "\n"), fontsize=9, rotation=0, ha="right", va="center")
+        ax.set_title(name, fontsize=9, loc="left", y=1)
     return axes
 
 
