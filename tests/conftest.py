@@ -20,7 +20,7 @@ VIEWS = {  # width in CSS pixels, color scheme
 
 # The boxes that scroll sideways, and that the keyboard cannot reach.
 UNREACHED = """() => [...document.querySelectorAll("body *:not(mjx-container *)")]
-    .filter((e) => e.scrollWidth > e.clientWidth + 1 && e.checkVisibility()
+    .filter((e) => e.scrollWidth > e.clientWidth && e.checkVisibility()
         && ["auto", "scroll"].includes(getComputedStyle(e).overflowX)
         && e.tabIndex < 0 && !e.querySelector("a[href], button, input, select, summary"))
     .map((e) => e.textContent.trim().slice(0, 80))"""
@@ -35,7 +35,7 @@ def seen_as(page, view):
     page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=scheme)
     # pages.js makes what scrolls now reachable when nothing else is to be done.
     with suppress(TimeoutError):
-        page.wait_for_function(f"() => !({UNREACHED})().length", timeout=5000)
+        page.wait_for_function(f"() => !({UNREACHED})().length", timeout=9000, polling=300)
     page.wait_for_timeout(300)  # for what moves to its place
 
 

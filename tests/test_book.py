@@ -64,7 +64,8 @@ def path(request):
 
 
 # Most of a chapter's elements are inside formulas, where all has the color of the text and no role,
-# or are words of code, of which those of a kind have one color.  A few of them are enough for axe.
+# or are words of code, of which those of a kind have one color; in the reference most are parts of
+# signatures.  A few of them are enough for axe.
 THIN_OUT = """() => {
     document.querySelectorAll("mjx-container > *").forEach((e) => e.replaceChildren());
     const seen = {};
@@ -72,6 +73,8 @@ THIN_OUT = """() => {
         seen[word.className] = (seen[word.className] ?? 0) + 1;
         if (seen[word.className] > 9) word.replaceWith(...word.childNodes);
     }
+    const signatures = [...document.querySelectorAll("dt.sig")].slice(99);
+    signatures.forEach((e) => e.replaceChildren(e.textContent));
 }"""
 # Widths do not change the colors, nor colors the rest.
 AXE = {
@@ -106,7 +109,7 @@ def test_page(path, open_page, axe):
         seen_as(page, "narrow")
         faults["narrow"] = [*formula_faults(page), *overflow_faults(page), *focus_faults(page)]
         faults["narrow"] += reach_faults(page)
-        if "chapters" in path.parts or path.stem == "equations":  # others are looked at whole
+        if "chapters" in path.parts or path.stem in ("equations", "api"):  # others: whole
             page.evaluate(THIN_OUT)
         for view, choice in AXE.items():
             seen_as(page, view)

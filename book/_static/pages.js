@@ -4,7 +4,7 @@
 const boxes = "div.math mjx-container, .bd-article pre, .pst-scrollable-table-container";
 const reach = (section) => {
   const all = [...section.querySelectorAll(boxes)];
-  const wide = new Set(all.filter((box) => box.scrollWidth > box.clientWidth + 1));
+  const wide = new Set(all.filter((box) => box.scrollWidth > box.clientWidth));
   for (const box of all) {
     if (wide.has(box)) box.tabIndex = 0;
     else if (box.hasAttribute("tabindex")) box.removeAttribute("tabindex");
