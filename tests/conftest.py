@@ -19,7 +19,7 @@ VIEWS = {  # width in CSS pixels, color scheme
 }
 
 # The boxes that scroll sideways, and that the keyboard cannot reach.
-UNREACHED = """() => [...document.querySelectorAll("body *:not(mjx-container *)")]
+UNREACHED = """() => [...document.querySelectorAll("body *:not(:is(mjx-container, pre, svg) *)")]
     .filter((e) => e.scrollWidth > e.clientWidth && e.checkVisibility()
         && ["auto", "scroll"].includes(getComputedStyle(e).overflowX)
         && e.tabIndex < 0 && !e.querySelector("a[href], button, input, select, summary"))

@@ -67,7 +67,8 @@ def path(request):
 # or are words of code, of which those of a kind have one color; in the reference most are parts of
 # signatures.  A few of them are enough for axe.
 THIN_OUT = """() => {
-    document.querySelectorAll("mjx-container > *").forEach((e) => e.replaceChildren());
+    document.querySelectorAll("mjx-math").forEach((e) => e.replaceChildren());
+    document.querySelectorAll("mjx-assistive-mml").forEach((e) => e.replaceChildren(e.textContent));
     const seen = {};
     for (const word of document.querySelectorAll(".highlight pre span")) {
         seen[word.className] = (seen[word.className] ?? 0) + 1;

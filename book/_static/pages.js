@@ -10,7 +10,8 @@ const reach = (section) => {
     else if (box.hasAttribute("tabindex")) box.removeAttribute("tabindex");
   }
 };
-const whenIdle = window.requestIdleCallback ?? setTimeout;
+const whenIdle = (next) =>
+  window.requestIdleCallback ? requestIdleCallback(next, { timeout: 200 }) : setTimeout(next);
 const reachAll = () => {
   const parts = [...document.querySelectorAll(".bd-article > section > *")];
   const next = () => {
