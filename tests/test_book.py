@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
@@ -33,7 +34,7 @@ from faults import (
     request_faults,
     wide_formula_faults,
 )
-from pages import BUDGET, weight
+from pages import BUDGET, over, weight
 from sphinx.errors import ExtensionError
 from tags import code_lines, formulas, the_book
 
@@ -93,6 +94,15 @@ LOOKED_AT = [page for page in PAGES if not page.startswith("source/") or page in
 
 def test_the_examples_are_there():
     assert set(EXAMPLES) < set(PAGES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_lines_of_a_source_stand_one_below_the_other(name, open_page):
+    with open_page(HTML / name) as (page, _, _):
+        tops = page.evaluate("""() => [...document.querySelectorAll(".source [id^=line-]")]
+            .map((line) => line.getBoundingClientRect().top)""")
+    assert len(tops) > 100
+    assert all(one + 5 < other for one, other in pairwise(tops))
 
 
 @pytest.mark.parametrize("path", [HTML / page for page in LOOKED_AT], ids=LOOKED_AT)
@@ -192,6 +202,15 @@ def test_every_chapter_has_explorables():
 
 def test_weight(path):
     assert weight(path) <= 1000 * BUDGET["kilobytes"]
+
+
+def test_the_recorded_pages_keep_the_budgets_that_the_book_names():
+    rows = json.loads((ROOT / "benchmarks" / "pages.json").read_text("utf-8"))["results"]["rows"]
+    assert {row["page"]: over(row) for row in rows if over(row)} == {}
+    pages = {name.removesuffix(".html") for name in PAGES if not name.startswith("source/")}
+    assert pages <= {row["page"] for row in rows}
+    text = (ROOT / "book" / "experiments.md").read_text("utf-8")
+    assert all(f"{BUDGET[key]:,}" in text for key in BUDGET if key != "layout_shift")
 
 
 def test_a_page_weighs_its_pictures_too(tmp_path):

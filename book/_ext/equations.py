@@ -16,7 +16,7 @@ from typing import NamedTuple
 import sources
 from docutils import nodes
 from docutils.parsers.rst import Directive
-from page_contents import set_contents
+from page_contents import chapter_heading, set_contents
 from sphinx.domains.math import MathDomain
 from sphinx.util import logging
 from tags import ROOT, alone, chapter_lines, code_lines, faults, formulas, the_book
@@ -193,13 +193,9 @@ class Equations(Directive):
         return [EquationList()]
 
 
-def heading_of(env, document):
-    return f"Chapter {int(Path(document).name[:2])}: {env.titles[document].astext()}"
-
-
 def list_headings(app, env):
     chapters = dict.fromkeys(formula.chapter for formula in the_formulas().values())
-    set_contents(env, PAGE, [(Path(name).name, heading_of(env, name)) for name in chapters])
+    set_contents(env, PAGE, [(Path(name).name, chapter_heading(env, name)) for name in chapters])
 
 
 def list_of_equations(app, here):
@@ -212,7 +208,7 @@ def list_of_equations(app, here):
                 written[block["label"]] = block.astext()
     sections = []
     for document in chapters:
-        heading = nodes.title("", heading_of(app.env, document))
+        heading = nodes.title("", chapter_heading(app.env, document))
         section = nodes.section("", heading, ids=[Path(document).name])
         for formula in (f for f in the_formulas().values() if f.chapter == document):
             link = app.builder.get_relative_uri(here, document) + f"#equation-{formula.tag}"

@@ -12,7 +12,7 @@ import re
 from typing import NamedTuple
 
 from docutils import nodes
-from page_contents import set_contents
+from page_contents import chapter_heading, set_contents
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
@@ -105,8 +105,7 @@ class PutLists(SphinxPostTransform):
 
 def heading_of(env, docname):
     """The anchor and the words of the heading above a chapter's figures."""
-    name = docname.removeprefix(CHAPTERS)
-    return f"figures-{name}", f"Chapter {int(name[:2])}: {env.titles[docname].astext()}"
+    return f"figures-{docname.removeprefix(CHAPTERS)}", chapter_heading(env, docname)
 
 
 def list_headings(app, env):

@@ -1,7 +1,14 @@
-"""The contents beside a page, for headings that an extension makes, unseen by Sphinx."""
+"""Headings that an extension makes, unseen by Sphinx, and the contents beside a page for them."""
+
+from pathlib import Path
 
 from docutils import nodes
 from sphinx import addnodes
+
+
+def chapter_heading(env, docname):
+    """The words above what a list has of a chapter."""
+    return f"Chapter {int(Path(docname).name[:2])}: {env.titles[docname].astext()}"
 
 
 def set_contents(env, docname, headings):
