@@ -42,6 +42,7 @@ class Question(NamedTuple):
     name: str  # unique in the book: "lstm.peephole"
     function: str  # its name in the notebook
     cases: tuple
+    derivation: bool = False  # asks for a gradient by hand: nothing that takes one may be used
 
     @property
     def points(self):
