@@ -48,7 +48,7 @@ def grade_all(options):
     Status 0: everybody has marks; 1: the sandbox failed on some, run again; 2: nothing was
     started; 3: everybody has a line, but not everybody handed in a notebook.
     """
-    from seqlib.grading import feedback, grade, records, roster, sandbox, table, walls
+    from seqlib.grading import feedback, grade, roster, sandbox, table, walls
 
     walls.refuse(
         {
@@ -91,18 +91,14 @@ def grade_all(options):
         jobs=options.jobs,
         seconds=options.seconds,
         megabytes=options.megabytes,
+        choice={"attempt": options.attempt, "given": given, "lateness": late},
         tell=tell,
         mapper=mapper,
     )
     if not options.quiet:
         print()
-    with records.Records(options.out) as kept:
-        seen = kept.submissions(ran.assignment)
-        lines = table.lines(
-            seen, kept.marks(ran.assignment), attempt=options.attempt, given=given, lateness=late
-        )
-        kept.count(ran.assignment, [(line.path, line.digest) for line in lines])
-    for row in seen:
+    lines = ran.lines
+    for row in ran.seen:
         if row["digest"] in ran.failed and row["here"]:
             say(f"not graded: {row['path']}: {ran.failed[row['digest']]}")
         elif row["fault"] and row["here"]:
@@ -123,7 +119,7 @@ def grade_all(options):
         print(f"{ran.assignment}: {len(lines)} people, {marked} with marks")
     if ran.failed:
         return FAULT
-    return 0 if all(line.graded for line in lines) else NO_NOTEBOOK
+    return 0 if all(line.graded or line.withdrawn for line in lines) else NO_NOTEBOOK
 
 
 def say(text):

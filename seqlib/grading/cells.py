@@ -3,8 +3,9 @@
 import json
 import re
 
-LARGEST = 20 * 2**20  # bytes of a notebook
-CELLS, LENGTH = 2000, 2**17  # cells, and bytes of all their code in JSON, that are run
+LARGEST = 64 * 2**20  # bytes of a notebook, most of them pictures
+VALUES = 2**23  # in it: so many fit into memory
+CELLS, LENGTH = 10_000, 2**22  # cells, and bytes of all their code in JSON, that are run
 DEFINED = re.compile(r"^[ \t]*(?:async )?def (\w+)\(", re.MULTILINE)
 
 
@@ -21,6 +22,8 @@ def parsed(content):
         raise Unreadable(f"a file of more than {LARGEST // 2**20} MB")
     if not content.strip(b"\0 \t\r\n"):
         raise Unreadable("an empty file")
+    if content.count(b",") + content.count(b"[") + content.count(b"{") > VALUES:
+        raise Unreadable(f"more than {VALUES} values")
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         text = content.decode(encoding)

@@ -7,6 +7,7 @@ notebook's cells from the grader, runs them, and calls one function as often as 
 
 import contextlib
 import gc
+import json
 import os
 import resource
 import shutil
@@ -113,7 +114,7 @@ def serve(descriptor):
             parts += part
         return bytes(parts)
 
-    cells, function, seconds, patience, megabytes, left_out = wire.decoded(receive)
+    text, function, seconds, patience, megabytes, left_out = wire.decoded(receive)
     try:
         # The cells and the calls have their seconds each; the rest is for those that will not stop.
         lock.limit(2.5 * seconds + 1, megabytes)
@@ -126,7 +127,9 @@ def serve(descriptor):
     sys.path.insert(0, SCRATCH)
     clock = Clock()
     limited = budget(clock, seconds, patience)
-    ran = kernel.run(cells, limited, left_out, lambda number: send(("cell", number)))
+    ran = kernel.run(
+        json.loads(text.tobytes()), limited, left_out, lambda number: send(("cell", number))
+    )
     told = [tuple(map(values.clean, texts[:20])) for texts in (ran.failed, ran.notes)]
     send(("ready", *told))
     answer = questions.asked(ran.names.get(function, missing))

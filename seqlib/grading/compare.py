@@ -18,7 +18,7 @@ def same(what, found, expected, *, tolerance=1e-9, suspects=None):
     suspects   dict of hint: what an answer with a known mistake gives; the hint is shown for it
 
     Lists stand for arrays and arrays for tuples, one number in an array for a number, 0 and 1 for
-    booleans; keys that nobody asked for are left alone; float32 is compared as exactly as it can be.
+    booleans; keys that nobody asked for are left alone; float32 is compared as far as it goes.
 
     Raises Wrong.
     """

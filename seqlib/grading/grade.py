@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 import seqlib
-from seqlib.grading import cells, exercises, submissions
+from seqlib.grading import cells, exercises, submissions, table
 from seqlib.grading.questions import judged
 from seqlib.grading.records import Records
 from seqlib.grading.sandbox import Answer, Cells, Fault, Sandbox
@@ -135,7 +135,7 @@ class Grader:
 
     def row(self, task, question, run, flavor):
         if question.derivation:
-            flavor = tuple(word for word in flavor if word != "torch") + ("derivation",)
+            flavor = (*(word for word in flavor if word != "torch"), "derivation")
         for attempt in (0, 1):
             try:
                 return self._row(task, question, run, flavor)
@@ -222,6 +222,8 @@ class Run(NamedTuple):
     assignment: str
     failed: dict  # of digest: what failed of the sandbox
     unknown: list  # what was to be graded again and is not there
+    seen: list  # all that was handed in, as `Records.submissions` gives it
+    lines: list  # of the table
 
 
 def run(
@@ -235,6 +237,7 @@ def run(
     jobs=1,
     seconds=10.0,
     megabytes=2048,
+    choice=None,
     tell=None,
     mapper=None,
 ):
@@ -246,6 +249,7 @@ def run(
     assignment  its name in the database; None: the exercise's
     regrade     students or files that are graded again; "all", or "changed": those whose marks
                 were made by other versions
+    choice      dict of what `table.lines` takes: which attempt counts, times, lateness
     mapper      function (tasks) -> results as they come; None: `jobs` processes here
     tell        function (done, all) for progress
 
@@ -289,7 +293,10 @@ def run(
             if tell:
                 tell(done, max(len(files), len(after)))
         records.only(name, seen)
-        return Run(name, failed, sorted(unknown))
+        handed_in = records.submissions(name)
+        lines = table.lines(handed_in, records.marks(name), **(choice or {}))
+        records.count(name, [(line.path, line.digest) for line in lines])
+        return Run(name, failed, sorted(unknown), handed_in, lines)
 
 
 def local(jobs):

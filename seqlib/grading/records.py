@@ -50,8 +50,8 @@ CREATE TABLE IF NOT EXISTS marks (
 );
 CREATE VIEW IF NOT EXISTS attempts AS
 SELECT s.assignment, s.student, s.path, s.digest, s.counts, r.id AS result, r.exercise, r.limits,
-    r.versions, r.time, m.place, m.question, m.points, m.most, m.outcome, m.cause, m.seconds, m.cases,
-    m.notes
+    r.versions, r.time, m.place, m.question, m.points, m.most, m.outcome, m.cause, m.seconds,
+    m.cases, m.notes
 FROM submissions s JOIN assignments a ON a.name = s.assignment
 JOIN results r ON r.id =
     (SELECT MAX(id) FROM results WHERE digest = s.digest AND asked = a.asked)

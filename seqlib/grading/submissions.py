@@ -24,7 +24,7 @@ from seqlib.grading import cells
 from seqlib.grading.people import Person, person
 from seqlib.grading.values import clean
 
-LARGEST = 4 * cells.LARGEST  # bytes of a student's archive, and of all that is in it
+LARGEST = 2 * cells.LARGEST  # bytes of a student's archive, and of all that is in it
 MEMBERS = 2000  # of a student's archive
 ADDED = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".ipynb_checkpoints", ".git"}
 BY_SYSTEM = "added by a system or an editor, not by a student"

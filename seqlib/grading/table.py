@@ -12,7 +12,7 @@ from seqlib.grading.values import clean
 FORMULA = re.compile(r"(^|[;,\t|])(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 LATE = re.compile(r"(\d+(?:\.\d+)?)%/(day|hour)")
 SECONDS = {"day": 86400, "hour": 3600}
-ATTEMPTS = "best", "first", "last"
+WITHDRAWN = "withdrawn: it is no longer there"
 
 
 class Line(NamedTuple):
@@ -33,6 +33,10 @@ class Line(NamedTuple):
     @property
     def graded(self):
         return any(mark["question"] for mark in self.marks)
+
+    @property
+    def withdrawn(self):
+        return all(text == WITHDRAWN for _, text in self.files)
 
     @property
     def causes(self):
@@ -127,7 +131,7 @@ def lines(submissions, marks, *, attempt="best", given=None, lateness=None, coun
 def told(row, of_file):
     """What came of a file, in words."""
     if not row["here"]:
-        return "withdrawn: it is no longer there"
+        return WITHDRAWN
     marks = of_file.get((row["path"], row["digest"]), [])
     if marks:
         points, most = (sum(mark[key] for mark in marks) for key in ("points", "most"))
