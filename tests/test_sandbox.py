@@ -40,7 +40,7 @@ CHEATS = {
     "c.same = c._compare = c._numbers = q.same = lambda *a, **k: None\nr.check = lambda *a: True\n"
     "q.judged = q.marked = lambda *a: []\ndef double(x):\n    return x",
     "replaces what makes values plain": "import seqlib.grading.questions as q, seqlib.grading.values as v\n"
-    "q.plain = v.plain = lambda x: True\ndef double(x):\n    return x",
+    "def double(x):\n    q.plain = v.plain = lambda x: True\n    return x",
     "replaces the wire": "import seqlib.grading.wire as w\nw.encoded = lambda v: b'{}'\ndef double(x):\n    return x",
     "an array that lies": "import numpy as np\nclass Liar(np.ndarray):\n    def __eq__(s, o): return True\n"
     "    def __array_ufunc__(s, *a, **k): return np.zeros(())\ndef double(x):\n    return x.view(Liar)",
@@ -312,10 +312,12 @@ def test_a_clock_that_has_run_out_costs_its_question_alone(grader, folder):
 
 
 def test_a_cell_that_ends_the_process_is_named(grader, folder):
-    content = answered("import os\nos._exit(3)\ndef triple(x): pass", double="def double(x): return x")
+    content = answered(
+        "import os\nos._exit(3)\ndef triple(x): pass", double="def double(x): return x"
+    )
     row = grader.grade(task(content, folder))[0]
     assert row.points == 0 and "code cell 2: the process ended (exit code 3)" in row.cause
-    every = answered(*["import os\nos._exit(3)"] * 9)
+    every = answered(*["import os\nos._exit(3)"] * (sandbox.RESTARTS + 1))
     rows = grader.grade(task(every, folder))
     assert {row.outcome for row in rows} == {"stopped"}
     assert "again and again" in rows[0].cause
@@ -350,7 +352,6 @@ DERIVES = {
     "imports torch": "import torch",
     "imports gradcheck": "import seqlib.gradcheck",
     "imports the mirrors": "import seqlib.pytorch.lstm",
-    "imports what is compiled": "import importlib.util, glob\np = glob.glob('/**/gradcheck*', recursive=True)[0]",
     "imports it from its file": "import importlib.machinery, os\np = [os.path.join(d, n) for d, _, ns in os.walk('/') for n in ns if n.startswith(('gradcheck', '_autograd', 'libtorch'))][0]",
     "imports scipy": "import scipy.optimize",
     "imports sympy": "import sympy",
@@ -384,7 +385,7 @@ def derivation(tmp_path_factory):
 def test_nothing_takes_a_derivative(grader, derivation, name):
     lines = "\n    ".join(DERIVES[name].split("\n"))
     content = notebook(f"def square(x):\n    {lines}\n    return 2 * x")
-    (row,) = grader.grade(task(content, derivation))
+    (row,) = grader.grade(task(content, derivation, seconds=10.0))
     assert row.points == 0 and row.outcome == "wrong", row.cause
     (row,) = grader.grade(task(notebook("# torch\ndef square(x):\n    return 2 * x"), derivation))
     assert row.points == 2
@@ -392,26 +393,26 @@ def test_nothing_takes_a_derivative(grader, derivation, name):
 
 # What it may see
 
-SEES = """import os
+SEES = """import os, numpy as np
 def look():
-    found = []
-    for home, folders, files in os.walk("/"):
-        found += [os.path.join(home, name) for name in files]
-    return tuple(sorted(found))[:90000]
+    found = [os.path.join(home, name) for home, _, files in os.walk("/") for name in files]
+    return np.frombuffer("\\n".join(found).encode(errors="replace"), np.uint8)
 """
 
 
 @pytest.mark.parametrize("flavor", [(), ("derivation",)])
 def test_the_sandbox_shows_a_list(grader, flavor):
     """Every file that it sees stands in it, or below one that does."""
-    with sandbox.Answer(grader.sandbox(*flavor), sandbox.Cells([SEES]), "look", 30.0, 1024) as answer:
-        found = answer()
+    with sandbox.Answer(
+        grader.sandbox(*flavor), sandbox.Cells([SEES]), "look", 30.0, 1024
+    ) as answer:
+        found = answer().tobytes().decode().split("\n")
     listed = {place for _, place in walls.seen(flavor)} | {"/dev"}
     assert len(found) > 1000
     for path in found:
         assert any(str(part) in listed for part in (Path(path), *Path(path).parents)), path
     names = {Path(path).name for path in found}
-    assert not names & {"solution.ipynb", "checks.py", "grades.db", "mutants.py", "grade.py", "records.py"}
+    assert not names & {"solution.ipynb", "grades.db", "mutants.py", "walls.py", "submissions.py"}
     assert not any("/exercises/" in path or path.startswith(str(walls.HERE)) for path in found)
 
 
@@ -482,11 +483,16 @@ def test_an_interpreter_in_the_folder_of_the_course(grader, folder, course):
     home, python = course
     linked(folder / "01_test", home / "private" / "01_test")
     (home / "private" / "01_test" / "solution.ipynb").write_text(json.dumps(answered()))
-    looks = "import os, sys\nseen = [n for d, _, ns in os.walk('/') for n in ns if n.endswith(('.ipynb', '.db')) or n == 'checks.py' or n == 'grade.py']"
+    looks = (
+        "import os\nseen = [os.path.join(d, n) for d, _, ns in os.walk('/') for n in ns"
+        " if n in ('my.ipynb', 'solution.ipynb', 'grade.py')"
+        " or n.startswith('grades.db') or d.endswith('01_test')]"
+    )
     told = "def double(x):\n    raise ValueError(repr(seen))"
     content = json.dumps(answered(looks, double=told))
     (home / "submissions" / "anna" / "my.ipynb").write_text(content)
-    call = [python, "-m", "seqlib.grading", *command("submissions", "grades.db", "private")]
+    words = [*command("submissions", "grades.db", "private"), "--seconds", "20"]
+    call = [python, "-m", "seqlib.grading", *words]
     env = {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": str(home / "lib")}
     if "pyvenv.cfg" in os.listdir(home):
         del env["LD_LIBRARY_PATH"]

@@ -25,7 +25,7 @@ STATUS = struct.Struct("<i?")  # as in child
 PATIENCE = 4  # a busy machine is no fault of an answer
 START = 120  # seconds until it must be ready, with torch
 STUCK = 75  # as in child
-RESTARTS = 3  # of a notebook whose cells end the process
+RESTARTS = 10  # of a notebook whose cells end the process
 THREADS = 64  # of a child
 GLANCE = 0.1  # seconds between two looks at them
 CREDENTIALS = struct.Struct("iII")  # of a process: its number, its user, its group
@@ -164,7 +164,7 @@ class Answer:
 
     def __call__(self, *arguments):
         if self.left <= 0:
-            raise Stopped(self.late())
+            raise Stopped(self.causes[-1] if self.causes else self.late())
         if self.socket is None:
             self.begin()
         start = time.monotonic()
@@ -182,7 +182,7 @@ class Answer:
 
     def begin(self):
         """A child that has run the cells, but for those that end it."""
-        for _ in range(RESTARTS + 1):
+        while len(self.cells.left_out) <= RESTARTS:
             try:
                 return self.run_cells()
             except Stopped as stopped:
@@ -191,7 +191,7 @@ class Answer:
                 why = f"code cell {self.at}: {stopped}; it is left out"
                 self.cells.left_out[self.at] = why
         self.causes.append("its cells end the process again and again")
-        self.left = 0
+        self.left, self.at = 0, 0
         raise Stopped(self.causes[-1])
 
     def run_cells(self):

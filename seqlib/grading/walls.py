@@ -16,8 +16,8 @@ from pathlib import Path
 
 SCRATCH = "/scratch"  # as in child
 HERE = Path(__file__).resolve().parent.parent  # the package seqlib
+ROOTS = "/lib", "/lib64", "/lib32", "/usr/lib", "/usr/lib64", "/usr/lib32"
 SYSTEM = (
-    *("/lib", "/lib64", "/lib32", "/usr/lib", "/usr/lib64", "/usr/lib32"),
     *("/etc/ld.so.cache", "/etc/alternatives", "/usr/share/zoneinfo"),
     *("/usr/share/matplotlib", "/usr/share/fonts"),
 )
@@ -66,13 +66,22 @@ def parts(name, distribution):
     return [path for path in found if path.exists()]
 
 
+def libraries():
+    """The folders of the system's libraries: of this machine's kind, where it keeps them apart."""
+    kind = sysconfig.get_config_var("MULTIARCH") or "-"
+    for root in ROOTS:
+        if os.path.islink(root) or not os.path.isdir(os.path.join(root, kind)):
+            yield root
+        else:
+            yield os.path.join(root, kind)
+
+
 @cache
 def seen(flavor):
     """Pairs of a path and the place where the sandbox has it, in the order to bind them."""
-    pairs = [(path, path) for path in SYSTEM if os.path.exists(path)]
-    libraries = Path(sys.base_prefix) / "lib"
-    if not any(inside(libraries, path) for path in SYSTEM):
-        pairs += [(str(path), str(path)) for path in sorted(libraries.glob("lib*.so*"))]
+    pairs = [(path, path) for path in (*libraries(), *SYSTEM) if os.path.exists(path)]
+    found = sorted((Path(sys.base_prefix) / "lib").glob("lib*.so*"))
+    pairs += [(str(path), str(path)) for path in found]
     for name in ("stdlib", "platstdlib"):
         path = sysconfig.get_path(
             name, vars={"base": sys.base_prefix, "platbase": sys.base_exec_prefix}
@@ -167,6 +176,6 @@ def walls(flavor):
 
 def bound(source, place):
     """The words that show a path at a place."""
-    if os.path.islink(source) and source in SYSTEM:
+    if os.path.islink(source) and source in ROOTS:
         return ["--symlink", os.readlink(source), place]
     return ["--ro-bind", source, place]
