@@ -1,4 +1,4 @@
-"""What the tests of the grader share: a small exercise, notebooks that answer it, runs of `grade`."""
+"""What the tests of the grader share: a small exercise, notebooks that answer it, runs."""
 
 import json
 import shutil

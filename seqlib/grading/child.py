@@ -53,6 +53,7 @@ def main(descriptor, flavor):
 
 def prepare(flavor):
     """Import what answers of a flavor use, so that no child has to."""
+    import IPython.core.inputtransformer2  # noqa: F401
     import numpy as np
 
     import seqlib.scratch.models  # noqa: F401

@@ -58,7 +58,8 @@ def lock():
     rules.add_rule(allow, "prlimit64", seccomp.Arg(2, seccomp.EQ, 0))  # to ask
     thread = seccomp.Arg(0, seccomp.MASKED_EQ, CLONE_THREAD, CLONE_THREAD)
     rules.add_rule(allow, "clone", thread)
-    rules.add_rule(seccomp.ERRNO(38), "clone3")  # then the C library takes clone
+    rules.add_rule(seccomp.ERRNO(38), "clone3")  # then the C library takes clone,
+    rules.add_rule(seccomp.ERRNO(25), "ioctl")  # and Python fcntl
     rules.load()
 
 

@@ -28,6 +28,7 @@ LARGEST = 2 * cells.LARGEST  # bytes of a student's archive, and of all that is 
 MEMBERS = 2000  # of a student's archive
 ADDED = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".ipynb_checkpoints", ".git"}
 BY_SYSTEM = "added by a system or an editor, not by a student"
+EMPTY = "an empty folder"
 PACKED = {".gz": gzip.open, ".tgz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 ARCHIVES = ".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz"
 UNKNOWN = ".rar", ".7z", ".gz", ".bz2", ".xz", ".zst"
@@ -94,7 +95,7 @@ def below(root, folder, parts=()):
         with os.scandir(folder) as scan:
             listed = sorted(scan, key=lambda entry: entry.name)
         if not listed and parts:
-            yield File(parts, fault="an empty folder")
+            yield File(parts, fault=EMPTY)
         for entry in listed:
             path = (*parts, entry.name)
             if is_added(entry.name):
@@ -149,7 +150,7 @@ def of_zip(archive, above=(), timed=False):
         parts = (*above, *filled(member.filename))
         if member.is_dir():
             if not any(m.filename.startswith(member.filename) and m is not member for m in members):
-                yield File(parts, fault="an empty folder")
+                yield File(parts, fault=EMPTY)
         elif any(map(is_added, parts)):
             yield File(parts, fault=BY_SYSTEM)
         elif stat.S_ISLNK(member.external_attr >> 16):
@@ -212,21 +213,20 @@ def split(text):
 def around(files):
     """How many folders stand around all.
 
-    One does if nothing lies beside it, and in it lie two or more folders, notebooks or archives.
+    They do if nothing lies beside them, and in the last of them lie two or more folders; around two
+    or more notebooks or archives it can be one.
     """
     files = [file for file in files if file.fault != BY_SYSTEM]
-    start = 0
-    while len({file.parts[: start + 1] for file in files}) == 1:
-        inner = {
-            file.parts[start + 1]
-            for file in files
-            if len(file.parts) > start + 2
-            or (len(file.parts) == start + 2 and (handed_in(file) or file.fault))
-        }
-        if len(inner) < 2:
-            break
-        start += 1
-    return start
+    level = 0
+    while len({file.parts[: level + 1] for file in files}) == 1:
+        if any(len(file.parts) == level + 1 for file in files):
+            return 0
+        level += 1
+    inner = [file for file in files if len(file.parts) > level]
+    folders = {f.parts[level] for f in inner if len(f.parts) > level + 1 or f.fault == EMPTY}
+    single = {f.parts[level] for f in inner if handed_in(f) or f.fault}
+    many = len(folders) > 1 or (level == 1 and len(folders | single) > 1)
+    return level if many else 0
 
 
 def handed_in(file):
@@ -242,7 +242,7 @@ def looked_at(file, start):
         yield Entry(path, None, None, file.fault, None)
         return
     own = file.parts[start:] or file.parts
-    whose = person(own[0], is_file=len(own) == 1 and file.fault != "an empty folder")
+    whose = person(own[0], is_file=len(own) == 1 and file.fault != EMPTY)
     time = whose.time or (file.time if whose.number else None)
     if file.fault:
         yield Entry(path, whose, None, file.fault, time)
