@@ -33,12 +33,13 @@ def check(options):
 
 def build(options):
     """Write student.ipynb for the exercises named, or for all."""
-    for exercise in options.exercises or exercises.names():
-        exercises.questions(exercise)
+    folder = options.folder or exercises.FOLDER
+    for exercise in options.exercises or exercises.names(folder):
+        exercises.questions(exercise, folder)
         if options.nbgrader:
-            print(notebooks.for_nbgrader(exercise, options.nbgrader))
+            print(notebooks.for_nbgrader(exercise, options.nbgrader, folder))
         else:
-            print(notebooks.build(exercise))
+            print(notebooks.build(exercise, folder))
     return 0
 
 
@@ -168,6 +169,7 @@ def arguments_of():
     added.add_argument("--exercise", help="if the notebook does not say: 05_lstm, for example")
     added = command("build", build)
     added.add_argument("exercises", nargs="*", metavar="NN_topic")
+    added.add_argument("--exercises", dest="folder", metavar="DIR", help="a private folder of them")
     added.add_argument("--nbgrader", metavar="DIR", help="write into source/ of that course")
     added = command("grade", grade_all)
     added.add_argument(

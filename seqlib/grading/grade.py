@@ -266,7 +266,7 @@ def run(
 
         def open_tasks():
             for entry in submissions.entries(files):
-                digest = hashlib.sha256(entry.content).hexdigest() if entry.content else ""
+                digest = "" if entry.content is None else hashlib.sha256(entry.content).hexdigest()
                 records.submission(name, entry, digest)
                 seen.add((entry.path, digest))
                 if not digest:

@@ -7,11 +7,13 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 from seqlib.grading.people import squeezed
+from seqlib.grading.submissions import natural
 from seqlib.grading.values import clean
 
 FORMULA = re.compile(r"(^|[;,\t|])(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 LATE = re.compile(r"(\d+(?:\.\d+)?)%/(day|hour)")
 SECONDS = {"day": 86400, "hour": 3600}
+ATTEMPTS = "best", "first", "last"
 WITHDRAWN = "withdrawn: it is no longer there"
 
 
@@ -115,7 +117,8 @@ def lines(submissions, marks, *, attempt="best", given=None, lateness=None, coun
         if row["student"]:
             people.setdefault(row["student"], []).append(row)
     found = []
-    for student, rows in people.items():
+    for student, unsorted in people.items():
+        rows = sorted(unsorted, key=lambda row: natural(row["path"]))
         files = tuple((row["path"], told(row, of_file)) for row in rows)
         here = [row for row in rows if row["here"]]
         here = [row for row in here if row["counts"]] or here if counted else here
