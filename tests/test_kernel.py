@@ -250,3 +250,16 @@ def test_another_exercise_is_named(grader, folder):
     assert causes["t.double"] == "a notebook of exercise 01_sequences; 01_test was set"
     bare = json.loads(content) | {"metadata": {}}  # by its functions
     assert points(grader, folder, bare)[1] == causes
+
+
+def test_check_has_a_clock_too(tmp_path, capsys):
+    """A loop costs its question: the others are told."""
+    solution = notebooks.read(ROOT / "exercises" / "01_sequences" / "solution.ipynb")
+    loop = "def bits_per_character(log_p, lengths, mask):\n    while True: pass"
+    solution["cells"] += [cell("while True: pass"), cell(loop)]
+    path = tmp_path / "my.ipynb"
+    path.write_text(json.dumps(solution))
+    assert __main__.main(["check", str(path), "--seconds", "0.4"]) == 1
+    shown = capsys.readouterr().out
+    assert "sequences.characters: 0 of 2" in shown and "12 of 14 points" in shown
+    assert "TimeoutError: it took too long" in shown

@@ -275,7 +275,7 @@ def test_bombs(tmp_path, monkeypatch):
 
 
 def test_the_archive_of_a_system(tmp_path):
-    """As Moodle packs it, with the time of each; and a student's own archive, whose times are hers."""
+    """As Moodle packs it, with the time of each; in it a student's own archive."""
     inner = zipped(**{"my.ipynb": RIGHT_ONE})
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for name, content, when in (
@@ -369,7 +369,7 @@ def class_of_sixty(where):
 
 
 def test_a_class_of_sixty(grader, tmp_path, folder, capsys):
-    """It ends with a line for each, the right marks, and the status that says: not all are notebooks."""
+    """A line for each, the right marks, and the status that says: not all are notebooks."""
     expected = class_of_sixty(tmp_path / "in")
     assert len(expected) == 60
     table, pages, out = (tmp_path / name for name in ("g.csv", "pages", "g.db"))

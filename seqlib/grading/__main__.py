@@ -20,7 +20,7 @@ FAULT, NO_START, NO_NOTEBOOK = 1, 2, 3  # exit status
 def check(options):
     """Print what every question of a notebook earns; status 0 if all points were earned."""
     notebook = notebooks.read(options.notebook)
-    reports, failed = notebooks.marks(notebook, options.exercise)
+    reports, failed = notebooks.marks(notebook, options.exercise, seconds=options.seconds)
     for report in reports:
         print(report, end="\n\n")
     for sentence in failed:
@@ -167,6 +167,7 @@ def arguments_of():
     added = command("check", check)
     added.add_argument("notebook")
     added.add_argument("--exercise", help="if the notebook does not say: 05_lstm, for example")
+    added.add_argument("--seconds", type=float, default=10.0, help="of CPU for a question")
     added = command("build", build)
     added.add_argument("exercises", nargs="*", metavar="NN_topic")
     added.add_argument("--exercises", dest="folder", metavar="DIR", help="a private folder of them")

@@ -9,7 +9,6 @@ import contextlib
 import gc
 import json
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -18,12 +17,11 @@ import sys
 import time
 
 from seqlib.grading import kernel, lock, questions, report, values, wire
+from seqlib.grading.clock import Clock, budget
 
 STATUS = struct.Struct("<i?")  # of a child; whether the scratch folder is beyond cleaning
 SCRATCH = "/scratch"
 ENTRIES = 1000  # in it, that are worth cleaning
-STUCK = 75  # exit code of a child whose cell does not stop
-AGAIN = 0.1  # seconds until a cell that goes on is stopped again
 
 
 def main(descriptor, flavor):
@@ -137,13 +135,13 @@ def serve(descriptor):
     left = seconds
     while True:
         arguments = wire.decoded(receive)
-        start = used()
+        start = time.process_time()
         try:
-            with clock.limited(left, 0):
+            with clock.limited(left):
                 reply = "value", answer(*arguments)
         except (questions.Wrong, TimeoutError) as wrong:
             reply = "wrong", values.clean(wrong), values.clean(getattr(wrong, "hint", "") or "")
-        left -= used() - start
+        left -= time.process_time() - start
         if clock.late:
             reply = ("late",)
         try:
@@ -154,62 +152,6 @@ def serve(descriptor):
 
 def missing(*arguments):
     raise NotImplementedError
-
-
-def used():
-    """Seconds of the processor until now."""
-    spent = resource.getrusage(resource.RUSAGE_SELF)
-    return spent.ru_utime + spent.ru_stime
-
-
-class Clock:
-    """Raises TimeoutError in code that takes too long, and again if it is not let through."""
-
-    def __init__(self):
-        self.late = 0
-
-    def stop(self, *_):
-        self.late += 1
-        if self.late > 20:
-            os._exit(STUCK)
-        raise TimeoutError("it took too long")
-
-    @contextlib.contextmanager
-    def limited(self, processor, clock):
-        """Within it, the time of the processor and on the clock is limited; 0: not at all."""
-        self.late = 0
-        timers = (
-            (signal.ITIMER_PROF, signal.SIGPROF, processor),
-            (signal.ITIMER_REAL, signal.SIGALRM, clock),
-        )
-        for timer, name, most in timers:
-            signal.signal(name, self.stop)
-            if most:
-                signal.setitimer(timer, max(most, 1e-3), AGAIN)
-        try:
-            yield
-        finally:
-            for timer, _, _ in timers:
-                signal.setitimer(timer, 0)
-
-
-def budget(clock, seconds, patience):
-    """A limit for each cell: one that loops for ever leaves the others some of the time."""
-    left = [seconds, patience * seconds]
-
-    @contextlib.contextmanager
-    def limited():
-        start, begun = used(), time.monotonic()
-        shares = (min(seconds / 4, max(left[0], seconds / 50)),)
-        shares += (max(left[1] / 2, patience * seconds / 50),)
-        try:
-            with clock.limited(*shares):
-                yield
-        finally:
-            left[0] -= used() - start
-            left[1] -= time.monotonic() - begun
-
-    return limited
 
 
 if __name__ == "__main__":

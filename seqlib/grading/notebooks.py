@@ -12,6 +12,7 @@ from pathlib import Path
 
 from seqlib.grading import cells, exercises, kernel, report
 from seqlib.grading.cells import source
+from seqlib.grading.clock import Clock, budget
 from seqlib.grading.questions import marked
 
 SOLUTION = re.compile(
@@ -125,22 +126,27 @@ def exercise_in(notebook):
     raise ValueError("the notebook does not say which exercise it answers, and calls no check")
 
 
-def marks(notebook, exercise=None, seed=0):
+def marks(notebook, exercise=None, seed=0, seconds=None):
     """A Report for each question of an exercise, from the functions that a notebook defines.
+
+    seconds  of the processor for the cells, and for each call of an answer; None: no limit
 
     Returns the reports, and what failed in the notebook as sentences.
     """
     found = exercises.questions(exercise or exercise_in(notebook))
+    clock = Clock()
+    limited = budget(clock, seconds, 4) if seconds else contextlib.nullcontext
     report.IN_CHILD = True  # the checks that the notebook calls itself are not needed
     try:
-        names, failed = namespace(notebook)
-        reports = [
-            report.Report(question, marked(question, names.get(question.function, missing), seed))
-            for question in found.values()
-        ]
+        ran = kernel.run(cells.sources(notebook), limited)
+        reports = []
+        for question in found.values():
+            function = ran.names.get(question.function, missing)
+            timed = clock.within(seconds, function) if seconds else function
+            reports.append(report.Report(question, marked(question, timed, seed)))
     finally:
         report.IN_CHILD = False
-    return reports, failed
+    return reports, [*ran.failed, *ran.notes]
 
 
 def missing(*arguments):

@@ -18,13 +18,13 @@ import time
 import numpy as np
 
 from seqlib.grading import wire
+from seqlib.grading.clock import STUCK
 from seqlib.grading.values import Failed, clean
 from seqlib.grading.walls import walls
 
 STATUS = struct.Struct("<i?")  # as in child
 PATIENCE = 4  # a busy machine is no fault of an answer
 START = 120  # seconds until it must be ready, with torch
-STUCK = 75  # as in child
 RESTARTS = 10  # of a notebook whose cells end the process
 THREADS = 64  # of a child
 GLANCE = 0.1  # seconds between two looks at them
