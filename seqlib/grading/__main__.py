@@ -51,6 +51,9 @@ def grade_all(options):
     """
     from seqlib.grading import feedback, grade, roster, sandbox, table, walls
 
+    reason = None if options.scheduler else sandbox.missing()
+    if reason:
+        raise ValueError(reason)
     walls.refuse(
         {
             "the folder of submissions": options.submissions,
@@ -67,9 +70,6 @@ def grade_all(options):
     listed = roster.read(options.roster) if options.roster else None
     if options.lms == "brightspace" and listed is None:
         raise ValueError(roster.NEEDED)
-    reason = None if options.scheduler else sandbox.missing()
-    if reason:
-        raise ValueError(reason)
 
     def tell(done, most):
         if not options.quiet:

@@ -216,6 +216,12 @@ def graded(task):
         return task.digest, [], f"{type(error).__name__}: {error}"
 
 
+def close():
+    """End the sandboxes of this process."""
+    if _grader:
+        _grader.close()
+
+
 class Run(NamedTuple):
     """What a run has done."""
 
@@ -256,11 +262,14 @@ def run(
     Returns a Run.
     """
     folder = Path(exercise_folder or exercises.FOLDER).resolve()
-    exercise = the_exercise(exercise, folder)
-    limits, asked = f"{seconds:g} s, {megabytes} MB", asked_of(exercise, folder)
-    with submissions.opened(where) as files, Records(out) as records:
+    limits = f"{seconds:g} s, {megabytes} MB"
+    with contextlib.ExitStack() as stack:
+        files = stack.enter_context(submissions.opened(where))
         if not files:
             raise ValueError(f"there is nothing in {where}")
+        exercise = the_exercise(exercise, folder)
+        asked = asked_of(exercise, folder)
+        records = stack.enter_context(Records(out))
         name = records.assignment(assignment, exercise, str(Path(where).resolve()), asked)
         failed, after, seen, done, unknown = {}, {}, set(), 0, set(regrade) - {"all", "changed"}
 
@@ -307,8 +316,7 @@ def local(jobs):
             try:
                 yield from map(graded, tasks)
             finally:
-                if _grader:
-                    _grader.close()
+                close()
             return
         context = get_context("spawn")
         with ProcessPoolExecutor(jobs, context, die_with, (os.getpid(),)) as pool:

@@ -81,7 +81,9 @@ def judged(question, answer, seed, *, brief=False):
             own = isinstance(wrong, Failed)
             told = str(wrong) if own or not brief else wrong.brief or "it is not as the case asks"
             hint, known = wrong.hint or case.hint, bool(wrong.hint) and not own
-            outcomes.append(Outcome(case, False, clean(told), clean(hint), known))
+            outcomes.append(
+                Outcome(case, False, clean(told) or "no reason told", clean(hint), known)
+            )
         except UNUSABLE as error:  # its text might hold the right value
             message = f"what came back has another form than asked for ({type(error).__name__})"
             outcomes.append(Outcome(case, False, message, case.hint))

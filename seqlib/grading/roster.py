@@ -124,7 +124,7 @@ def write(system, path, lines, assignment, rows=None):
 
 
 def grade(student):
-    return student.line.counted if student.line else ""
+    return student.line.mark if student.line else ""
 
 
 def moodle(students, assignment):

@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import time
+from functools import cache
 
 import numpy as np
 
@@ -52,9 +53,15 @@ def missing():
         import pyseccomp  # noqa: F401
     except (ImportError, OSError, RuntimeError):
         return INSTALL
-    tried = subprocess.run([*walls(()), "-c", ""], capture_output=True, text=True)
-    if tried.returncode:
-        return f"{INSTALL}  Bubblewrap is there and fails: {clean(tried.stderr.strip())}"
+    return tried()
+
+
+@cache
+def tried():
+    """What bubblewrap says if it cannot build the walls here, or None."""
+    done = subprocess.run([*walls(()), "-c", ""], capture_output=True, text=True)
+    if done.returncode:
+        return f"{INSTALL}  Bubblewrap is there and fails: {clean(done.stderr.strip())}"
     return None
 
 

@@ -14,6 +14,7 @@ FORMULA = re.compile(r"(^|[;,\t|])(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 LATE = re.compile(r"(\d+(?:\.\d+)?)%/(day|hour)")
 SECONDS = {"day": 86400, "hour": 3600}
 ATTEMPTS = "best", "first", "last"
+NOT_YET = "not graded yet: the sandbox failed, see the messages of the run"
 WITHDRAWN = "withdrawn: it is no longer there"
 
 
@@ -39,6 +40,12 @@ class Line(NamedTuple):
     @property
     def withdrawn(self):
         return all(text == WITHDRAWN for _, text in self.files)
+
+    @property
+    def mark(self):
+        """The points that count, or an empty text where there is no mark, not even 0."""
+        waits = any(text == NOT_YET for _, text in self.files)
+        return "" if not self.graded and (waits or self.withdrawn) else self.counted
 
     @property
     def causes(self):
@@ -139,7 +146,7 @@ def told(row, of_file):
     if marks:
         points, most = (sum(mark[key] for mark in marks) for key in ("points", "most"))
         return f"{points} of {most} points" if most else marks[0]["cause"]
-    return row["fault"] or "not graded yet: the sandbox failed, see the messages of the run"
+    return row["fault"] or NOT_YET
 
 
 def attempted(row, marks, given, lateness, files):
@@ -180,7 +187,8 @@ def write_csv(found, path, lateness=None):
             points = {mark["question"]: mark["points"] for mark in line.marks}
             most = sum(mark["most"] for mark in line.marks)
             time = line.time.isoformat() if line.time else "unknown" if line.path else ""
-            row = [line.name, line.number, line.path, time, line.points, line.late, line.counted]
+            kept = (line.points, line.late) if line.mark != "" else ("", "")
+            row = [line.name, line.number, line.path, time, *kept, line.mark]
             row += [most, *(points.get(name, "") for name in asked), "; ".join(line.causes)]
             table.writerow([safe(value) for value in row])
 
