@@ -215,6 +215,8 @@ def test_the_same_file_gets_the_same_mark(grader, folder, tmp_path):
     made = {f"s{n:02}": answered(f"n = {n}", double=lucky) for n in range(8)}
     where = write(tmp_path / "in", **made)
     out = tmp_path / "g.db"
+    with records.Records(out) as kept:  # one with which the inputs have both signs
+        kept.connection.execute("INSERT INTO settings VALUES ('secret', '2a')")
     found = []
     for _ in range(2):
         assert run(*command(where, out, folder, "--regrade", "all")) == 0
@@ -718,7 +720,7 @@ def test_a_fault_leaves_a_submission_ungraded(folder, tmp_path, monkeypatch, cap
     line = told(files)["a"]
     assert "not graded yet" in line["causes"] and line["points"] == line["counted"] == ""
     assert run(*command(where, out, folder, "--csv", files, "--lms", "moodle")) == __main__.FAULT
-    assert ",a,,,a/my.ipynb: not graded yet" in files.read_text()  # no mark, and no 0
+    assert ',a,,,"a/my.ipynb: not graded yet' in files.read_text()  # no mark, and no 0
 
 
 def test_an_error_of_ours_leaves_one_submission_ungraded(monkeypatch):
