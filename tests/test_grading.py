@@ -260,10 +260,12 @@ def test_what_changed_is_graded_again(grader, folder, tmp_path):
     other = tmp_path / "other" / "01_test"
     shutil.copytree(folder / "01_test", other)
     (other / "checks.py").write_text(CHECKS.replace("Case(2,", "Case(5,"))
-    assert (
-        run(*command(where, out, other.parent, "--seconds", "20", "--assignment", "01_test")) == 0
-    )
+    more = ["--seconds", "20", "--assignment", "01_test"]
+    assert run(*command(where, out, other.parent, *more)) == 0
     assert [row[2] for row in rows(out)] == [5, 3, 2] and len(counted(out)) == 3
+    # Back to the first checks: their own result counts again.
+    assert run(*command(where, out, folder, *more)) == 0
+    assert [row[2] for row in rows(out)] == [2, 3, 2] and len(counted(out)) == 3
 
 
 def test_regrade(grader, folder, tmp_path, capsys, monkeypatch):
