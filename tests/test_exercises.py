@@ -6,11 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from functools import cache
 from pathlib import Path
 
+import marks
 import numpy as np
 import pytest
+import varied
 
 from seqlib.grading import (
     Case,
@@ -20,17 +23,21 @@ from seqlib.grading import (
     check,
     ensure,
     exercises,
+    mutants,
     notebooks,
     questions,
     report,
     same,
 )
-from seqlib.grading import mutants as kinds
 
 ROOT = Path(__file__).resolve().parent.parent
 EXERCISES = sorted(path.parent.name for path in ROOT.glob("exercises/*/solution.ipynb"))
 ALL = [(exercise, name) for exercise in EXERCISES for name in exercises.questions(exercise)]
-LEAST_QUESTIONS, LEAST_MUTANTS = 3, 5
+LEAST_QUESTIONS, LEAST_MUTANTS = 3, 7
+SECRETS = [8_675_309_401_123, 3, 2**62 + 17]
+LIMIT = 10  # seconds of the processor that `grade` gives to a question
+FIXED = {  # what the text of a question itself fixes, and why
+}
 ROLE = re.compile(r"\{(?:eq|doc|ref|numref|cite)[:\w]*\}`")
 
 
@@ -39,17 +46,12 @@ def notebook(exercise, kind):
     return notebooks.read(ROOT / "exercises" / exercise / f"{kind}.ipynb")
 
 
-@cache
-def solutions(exercise):
-    """The names that a solution defines; nothing in it fails."""
-    names, failed = notebooks.namespace(notebook(exercise, "solution"))
-    assert not failed
-    return names
+def solution_of(exercise, name):
+    return mutants.solutions(exercise)[exercises.questions(exercise)[name].function]
 
 
-@cache
-def mutants(exercise):
-    return exercises.runpy.run_path(str(ROOT / "exercises" / exercise / "mutants.py"))["MUTANTS"]
+def wrong_answers(exercise):
+    return mutants.written(exercise)["MUTANTS"]
 
 
 def code(exercise, kind):
@@ -78,9 +80,9 @@ def test_three_questions_with_names_of_their_own(exercise):
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_solution_earns_all_points(exercise, seed):
-    reports, failed = notebooks.marks(notebook(exercise, "solution"), seed=seed)
+def test_the_solution_earns_all_points(exercise):
+    """Its notebook as a whole; with secrets, question by question, below."""
+    reports, failed = notebooks.marks(notebook(exercise, "solution"))
     assert not failed
     assert all(reports), "\n".join(map(repr, reports))
     assert sum(one.points for one in reports) >= 8
@@ -106,29 +108,95 @@ def test_the_students_copy_is_fresh(exercise):
 
 
 @pytest.mark.parametrize(("exercise", "name"), ALL)
-def test_wrong_answers_get_what_they_should(exercise, name):
-    """Exactly the points, and the hint, of each; zeros and NaN of the right shapes get nothing."""
-    question = exercises.questions(exercise)[name]
-    right, wrong = solutions(exercise)[question.function], mutants(exercise)[name]
+@pytest.mark.parametrize("secret", SECRETS)
+def test_answers_get_what_they_should(exercise, name, secret):
+    """The solution all points, wrong answers exactly their own and a hint, constants nothing."""
+    question, wrong = exercises.questions(exercise)[name], wrong_answers(exercise)[name]
     assert len(wrong) >= LEAST_MUTANTS
-    assert {kinds.constant, kinds.nan} <= {mutant.answer for mutant in wrong}
-    found = []
-    for number, mutant in enumerate(wrong):
-        made = mutant.answer in (kinds.constant, kinds.nan)
-        answer = mutant.answer(right) if made else mutant.answer
-        outcome = report.Report(question, questions.marked(question, answer))
-        if outcome.points != mutant.points or (made and outcome.points):
-            found.append(f"{number}: {outcome.points} points, not {mutant.points}\n{outcome!r}")
-        if not any(mutant.hint in one.hint for one in outcome.outcomes):
-            found.append(f"{number}: no hint with {mutant.hint!r}\n{outcome!r}")
-        if outcome:
-            found.append(f"{number} passes")
+    assert {mutants.constant, mutants.nan} <= {mutant.answer for mutant in wrong}
+    found = mutants.faults(question, solution_of(exercise, name), wrong, secret)
     assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
 def test_every_question_has_mutants(exercise):
-    assert list(mutants(exercise)) == list(exercises.questions(exercise))
+    assert list(wrong_answers(exercise)) == list(exercises.questions(exercise))
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_the_record_of_fifty_secrets_is_of_these_exercises_and_without_a_fault(exercise):
+    kept = json.loads((ROOT / "benchmarks" / "marks.json").read_text("utf-8"))["results"][exercise]
+    assert kept["digest"] == marks.digest(exercise), f"python benchmarks/marks.py {exercise}"
+    assert [one["faults"] for one in kept["questions"].values()] == [[]] * len(kept["questions"])
+    assert kept["questions"].keys() == exercises.questions(exercise).keys()
+
+
+@pytest.mark.parametrize(("exercise", "name"), ALL)
+def test_every_argument_varies(exercise, name):
+    """Within the cases of one secret: each number, each size, and where the real places lie."""
+    found = varied.facts(exercises.questions(exercise)[name], solution_of(exercise, name), 1)
+    never = [" ".join(one) for one in varied.fixed(found)]
+    assert sorted(never) == sorted(FIXED.get(name, {})), "what never varies, and FIXED"
+
+
+def test_what_never_varies_is_told():
+    def case(answer, rng):
+        answer(3, rng.standard_normal((2, 4)), [1], np.array([[True, True], [True, False]]))
+        answer(3, rng.standard_normal((2, 5)), [1, 2], np.array([[True, False], [True, False]]))
+
+    question = Question("test.fixed", "f", (Case(1, "", case, ""),))
+    found = varied.facts(question, lambda n, x, these, mask: 0, 0)
+    assert set(varied.fixed(found)) == {
+        *(("n", "value"), ("x", "size 0"), ("mask", "size 0"), ("mask", "size 1")),
+        ("mask", "no holes"),
+    }
+    assert found["these[]", "value"] == [1, 1, 2] and found["x", "size 1"] == [4, 5]
+
+
+DERIVATIONS = [
+    (exercise, name) for exercise, name in ALL if exercises.questions(exercise)[name].derivation
+]
+
+
+@pytest.mark.parametrize(("exercise", "name"), DERIVATIONS)
+def test_a_derivation_cannot_be_replaced_by_probing(exercise, name):
+    """The loss moved entry by entry gives the gradient, but not within twenty times the limit.
+
+    The right answer needs less than a twentieth of it.  Probing is timed on some entries.
+    """
+    question, solution = exercises.questions(exercise)[name], solution_of(exercise, name)
+    probe = mutants.written(exercise)["PROBES"][name]
+    seen = sorted(varied.calls(question, solution, 1), key=lambda a: entries(probe, a))
+    small, large = seen[0], seen[-1]
+    for complex_steps, tolerance in ((False, 1e-6), (True, 1e-9)):
+        found = mutants.by_probing(probe, complex_steps)(*small)
+        same("gradient", found, questions.plain(solution(*small)), tolerance=tolerance)
+
+    start = time.process_time()
+    solution(*large)
+    assert time.process_time() - start < LIMIT / 20
+    assert entries(probe, large) >= 1e5
+    for complex_steps in (False, True):
+        probing, start, number = mutants.probed(probe, large, complex_steps), time.process_time(), 0
+        while time.process_time() - start < 0.1:
+            next(probing)
+            number += 1
+        each = (time.process_time() - start) / number
+        assert each * entries(probe, large) > 20 * LIMIT
+
+
+def entries(probe, arguments):
+    return sum(np.size(a) for a in probe.at(*arguments).values())
+
+
+@pytest.mark.parametrize(("exercise", "name"), DERIVATIONS)
+def test_a_derivation_says_what_may_not_be_used(exercise, name):
+    function = exercises.questions(exercise)[name].function
+    cells = [notebooks.source(cell) for cell in notebook(exercise, "solution")["cells"]]
+    written = next(n for n, text in enumerate(cells) if f"def {function}(" in text)
+    asked = next(text for text in cells[written::-1] if text.startswith("## Question"))
+    for word in ("gradcheck", "autograd", "differences", "complex steps"):
+        assert word in asked, word
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
@@ -332,7 +400,7 @@ FIRST_EXERCISE, FIRST = ALL[0]
 
 
 def first_solution():
-    return solutions(FIRST_EXERCISE)[exercises.question(FIRST).function]
+    return solution_of(FIRST_EXERCISE, FIRST)
 
 
 def test_check_shows_and_returns_the_same(capsys):
