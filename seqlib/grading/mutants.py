@@ -88,7 +88,7 @@ CONSTANTS = {
 
 @cache
 def solutions(exercise, folder=exercises.FOLDER):
-    """The names that an exercise's solution defines.  Raises ValueError if one of its cells fails."""
+    """The names that an exercise's solution defines.  Raises ValueError if a cell fails."""
     path = Path(folder) / exercise / "solution.ipynb"
     names, failed = notebooks.namespace(notebooks.read(path))
     if failed:
