@@ -1,5 +1,7 @@
 """Plausible wrong answers, the points of each, and words of the hint that it must trigger."""
 
+from functools import partial
+
 import numpy as np
 from seqlib.grading.mutants import Mutant, Probe, constant, nan
 
@@ -37,6 +39,15 @@ def by_differences(w, h_0, x, step=1e-5):
 def by_complex_steps(w, h_0, x, step):
     one, every = last_state(w, h_0, x, 1j * step).imag / step
     return one, every
+
+
+# Moving one number gives all derivatives by it at once, as fast as a derivation does.
+SUBSTITUTES = {
+    "bptt.two_derivatives": (
+        by_differences,
+        *(partial(by_complex_steps, step=step) for step in (1e-200, 1e-20, 1e-6, 1e-5)),
+    )
+}
 
 
 def six_steps(w, h_0, x):
@@ -240,8 +251,7 @@ def jordan_loss(moved, params, x, y_0, dy):
     return loss
 
 
-# What the loss alone gives.  Of one number, `two_derivatives`, it gives all as fast as a
-# derivation does; there the answers by differences and complex steps are mutants.
+# What the loss alone gives, without a derivation.
 PROBES = {
     "bptt.truncated": Probe(
         lambda W_hh, *rest: {"W_hh": W_hh}, truncated_loss, lambda found: found["W_hh"]
@@ -262,11 +272,10 @@ MUTANTS = {
         Mutant(lambda *a: derivatives(*a, weight=False), 1, "the slope times the weight"),
         Mutant(lambda *a: derivatives(*a, reads=False), 0, "both are what it is multiplied by"),
         Mutant(lambda *a: derivatives(*a, square=False), 0, "Hold h_{t-1} fixed"),
-        Mutant(by_differences, 0, "Hold h_{t-1} fixed"),
-        Mutant(lambda *a: by_complex_steps(*a, 1e-20), 0, "Hold h_{t-1} fixed"),
-        Mutant(lambda *a: by_complex_steps(*a, 1e-200), 0, "Hold h_{t-1} fixed"),
-        Mutant(lambda *a: by_complex_steps(*a, 1e-6), 0, "Hold h_{t-1} fixed"),
-        Mutant(lambda *a: by_complex_steps(*a, 1e-5), 0, "Hold h_{t-1} fixed"),
+        *(
+            Mutant(substitute, 0, "Hold h_{t-1} fixed")
+            for substitute in SUBSTITUTES["bptt.two_derivatives"]
+        ),
         Mutant(six_steps, 0, "Hold h_{t-1} fixed"),
         Mutant(positive_weight, 1, "by way of h_{t-1}"),
         Mutant(start_at_zero, 0, "Hold h_{t-1} fixed"),
