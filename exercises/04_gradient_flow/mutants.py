@@ -49,7 +49,7 @@ def step_by_step(params, x, h, leak):
     return P
 
 
-# Moving H numbers costs no more than multiplying matrices: what stops these is how much numbers grow.
+# Moving H numbers costs no more than multiplying matrices: numbers that grow stop these.
 SUBSTITUTES = {
     "flow.leaky": (by_differences, by_complex_steps, by_tiny_complex_steps, step_by_step)
 }
