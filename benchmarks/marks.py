@@ -33,8 +33,8 @@ def digest(exercise):
 
 def measured(exercise):
     """What came of an exercise: for each question its mutants, and the faults with any secret."""
-    answers, wrong = mutants.solutions(exercise), mutants.written(exercise)["MUTANTS"]
-    found = {}
+    of, answers = digest(exercise), mutants.solutions(exercise)
+    wrong, found = mutants.written(exercise)["MUTANTS"], {}
     for name, question in exercises.questions(exercise).items():
         start, faults = time.process_time(), []
         for secret in SECRETS:
@@ -43,7 +43,7 @@ def measured(exercise):
         seconds = round(time.process_time() - start, 1)
         found[name] = {"mutants": len(wrong[name]), "faults": faults, "cpu_seconds": seconds}
         print(name, found[name], flush=True)
-    return {"digest": digest(exercise), "questions": found}
+    return {"digest": of, "questions": found}
 
 
 def main(chosen):
