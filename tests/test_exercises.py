@@ -33,7 +33,7 @@ from seqlib.grading import (
 ROOT = Path(__file__).resolve().parent.parent
 EXERCISES = sorted(path.parent.name for path in ROOT.glob("exercises/*/solution.ipynb"))
 ALL = [(exercise, name) for exercise in EXERCISES for name in exercises.questions(exercise)]
-LEAST_QUESTIONS, LEAST_MUTANTS = 3, 7
+LEAST_QUESTIONS, LEAST_MUTANTS = 3, 11
 SECRETS = [8_675_309_401_123, 3, 2**62 + 17]
 LIMIT = 10  # seconds of the processor that `grade` gives to a question
 FIXED = {  # what the text of a question itself fixes, and why
@@ -309,6 +309,32 @@ def doubled(answer, rng):
 
 
 QUESTION = Question("test.double", "double", (Case(2, "twice", doubled, "See (double)."),))
+
+
+def test_a_weak_case_and_a_wrong_mark_are_told():
+    """By the function that tries all mutants: it is what finds weak cases."""
+
+    def double(x):
+        return 2 * x
+
+    good = mutants.Mutant(lambda x: x * x, 0, "Do not square")
+    assert mutants.faults(QUESTION, double, (good,)) == []
+    (one,) = mutants.faults(QUESTION, double, (mutants.Mutant(lambda x: x, 2, "See"),))
+    assert "gets 0 points, not 2" in one
+    (one,) = mutants.faults(QUESTION, double, (mutants.Mutant(lambda x: x, 0, "Do not"),))
+    assert "does not trigger its hint" in one
+    found = mutants.faults(QUESTION, double, (mutants.Mutant(double, 2, ""),))
+    assert "gets 2 points" in found[0]  # it passes
+    (one,) = mutants.faults(QUESTION, lambda x: 3 * x, ())
+    assert "the solution fails at 'twice'" in one
+
+    def weak(answer, rng):
+        ensure(np.all(np.asarray(answer(rng.random(3))) <= 1.5), "large")
+
+    question = Question("test.weak", "f", (Case(2, "small", weak, ""),))
+    found = mutants.faults(question, lambda x: x, ())
+    assert "1 everywhere: passes 'small'" in found and "0.5: passes 'small'" in found
+    assert not any("nan" in one for one in found)
 
 
 def outcome(answer):
