@@ -97,7 +97,7 @@ def gradients(rng, sizes, count):
     shapes = [MATRICES[rng.integers(2)], *(SHAPES[k] for k in rng.permutation(len(SHAPES)))]
     drawn = []
     for size in sizes:
-        g = {str(n): rng.standard_normal(shape) for n, shape in zip(names, shapes, strict=False)}
+        g = {n: rng.standard_normal(shape) for n, shape in zip(names, shapes, strict=False)}
         norm = length(g)
         drawn.append({name: np.asarray(array * size / norm) for name, array in g.items()})
     return drawn
