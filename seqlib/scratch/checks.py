@@ -2,6 +2,8 @@
 
 import numpy as np
 
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
 
 def floats(name, a, params=None):
     """`a` as an array of float32 or float64; the params must share its dtype.
@@ -9,14 +11,23 @@ def floats(name, a, params=None):
     Raises ValueError if `a` is not floating or its dtype differs from a parameter's.
     """
     a = np.asarray(a)
-    if a.dtype not in (np.float32, np.float64):
-        raise ValueError(f"{name} is {a.dtype}; layers take float32 or float64")
+    dtype = a.dtype
+    if dtype not in FLOATS:
+        raise ValueError(f"{name} is {dtype}; layers take float32 or float64{foreign_bytes(dtype)}")
     for key, value in (params or {}).items():
-        if value.dtype != a.dtype:
+        if value.dtype != dtype:
             raise ValueError(
-                f"{name} is {a.dtype}, {key} is {value.dtype}; a layer computes in one dtype"
+                f"{name} is {dtype}, {key} is {value.dtype}; a layer computes in one dtype"
+                f"{foreign_bytes(value.dtype)}"
             )
     return a
+
+
+def foreign_bytes(dtype):
+    """How to turn floats whose bytes stand in another order than this machine's; "" for others."""
+    if isinstance(dtype, np.dtype) and dtype.newbyteorder("=") in FLOATS and not dtype.isnative:
+        return f'; a.astype("{dtype.newbyteorder("=")}") puts the bytes into the order used here'
+    return ""
 
 
 def sizes(**given):

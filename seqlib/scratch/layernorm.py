@@ -12,6 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from seqlib.scratch import checks
+from seqlib.scratch.shapes import Shapes
+
+SHAPES = Shapes("layernorm", "gain (D,), bias (D,)")
 
 
 class Cache(NamedTuple):
@@ -35,6 +38,7 @@ def forward(params, x, eps=1e-5):
 
     Returns y (..., D) and a cache.  Raises ValueError if x has not D features or another dtype.
     """
+    SHAPES.check(params)
     x, gain = checks.floats("x", x, params), params["gain"]
     if x.ndim == 0 or x.shape[-1] != len(gain):
         raise ValueError(f"x has shape {x.shape}; gain takes {len(gain)} features in its last axis")
