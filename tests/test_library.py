@@ -908,7 +908,7 @@ TRANSFORMERS = [
     ("writer step", lambda: step_on(WRITER, np.zeros(7, int), IDS), ["(7,)", "(2)"]),
     (
         "writer rotary",
-        lambda: attend_only(WRITER, positions=positions.ROTARY, heads=12),
+        lambda: attend_only(WRITER._replace(positions=positions.ROTARY, heads=12)),
         ["1 features", "pairs"],
     ),
     (

@@ -42,6 +42,35 @@ class Shapes(NamedTuple):
             raise ValueError(no_arrays(self, params)) from None
 
 
+def check_layers(params, *names):
+    """Raises ValueError unless params are those of the layers of these names, and of no others.
+
+    params  dict with dotted keys
+    names   what keys begin with, before a dot, or whole keys
+    """
+    owned(tuple(params), names)
+
+
+@lru_cache(maxsize=1024)
+def owned(keys, names):
+    owners = {key: next((n for n in names if f"{key}.".startswith(f"{n}.")), None) for key in keys}
+    foreign = [key for key, owner in owners.items() if owner is None]
+    missing = [name for name in names if name not in owners.values()]
+    if foreign or missing:
+        raise ValueError(
+            f"the parameters are those of {listed(names)}"
+            f"{f'; given without {listed(missing)}' if missing else ''}"
+            f"{f'; given with {listed(foreign)}' if foreign else ''}"
+            f"{resemblance('', dict.fromkeys(keys, ()))}"
+        )
+
+
+def listed(names, most=8):
+    """Names in quotation marks, the first ones if they are many."""
+    shown = ", ".join(f'"{name}"' for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 @lru_cache
 def declared(text):
     """{"W_x": ((4, "H"), (1, "D"))} for "W_x (4H, D)": a factor and a letter for each axis."""
@@ -83,7 +112,7 @@ def wrong_names(shapes, found, missing, foreign):
     biases = [name for name in wanted if name in missing and name.startswith("b")]
     if not foreign and len(biases) == len(missing):
         parts.append("a layer without a bias has one of zeros")
-    return f"{'; '.join(parts)}; its parameters are {shapes.text}{resemblance(shapes, found)}"
+    return f"{'; '.join(parts)}; its parameters are {shapes.text}{resemblance(shapes.layer, found)}"
 
 
 def wrong_shape(shapes, found, name, expected):
@@ -93,7 +122,7 @@ def wrong_shape(shapes, found, name, expected):
     beside = f" beside {others}" if others else ""
     return (
         f"{name} has shape {found[name]}; {shapes.layer} takes {axes}, here {numbers}{beside}"
-        f"{resemblance(shapes, found)}"
+        f"{resemblance(shapes.layer, found)}"
     )
 
 
@@ -104,7 +133,7 @@ def no_arrays(shapes, params):
     return f"{name} is a {type(params[name]).__name__}; {shapes.layer} takes arrays, {shapes.text}"
 
 
-def resemblance(shapes, found):
+def resemblance(layer, found):
     """A sentence on whose parameters these may be; "" where nothing tells."""
     names = set(found)
     if any(re.match(r"(weight|bias)_(ih|hh)", name) for name in names):
@@ -113,11 +142,11 @@ def resemblance(shapes, found):
         return ". These are Keras' names: seqlib.weights.from_keras turns them into ours"
     if {"W", "R"} <= names:
         return ". These are ONNX's names: seqlib.weights.from_onnx turns them into ours"
-    if any("." in name for name in names):
+    if layer and any("." in name for name in names):
         return ". Names with a dot are those of several layers: params.sub takes one layer's out"
-    if {"W_xh", "W_hh"} <= names and shapes.layer not in ("rnn", "skip"):
+    if {"W_xh", "W_hh"} <= names and layer not in ("rnn", "skip"):
         return ". These look like an Elman RNN's"
-    if shapes.layer == "multihead" and {"W_q", "W_k"} <= names and found["W_k"] < found["W_q"]:
+    if layer == "multihead" and {"W_q", "W_k"} <= names and found["W_k"] < found["W_q"]:
         return (
             ". Fewer rows in W_k than in W_q: heads that share keys and values; repeat the rows of"
             " W_k and W_v, and their biases, for each query head"
@@ -130,6 +159,6 @@ def resemblance(shapes, found):
         (4, True): ("an LSTM's, with two biases where seqlib has their sum", ""),
         (4, False): ("an LSTM's", "lstm"),
     }.get((gates, {"b_x", "b_h"} <= names))
-    if owner is None or shapes.layer == owner[1]:
+    if owner is None or layer == owner[1]:
         return ""
     return f". These look like {owner[0]}: W_h has {gates} H rows"

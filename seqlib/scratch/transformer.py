@@ -28,6 +28,7 @@ from seqlib.scratch.layer_stack import (
 from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.positions import SINUSOIDAL
 from seqlib.scratch.reading import appended, no_start, reading_mask, real_steps, writing_mask
+from seqlib.scratch.shapes import check_layers
 
 
 class Transformer(NamedTuple):
@@ -124,6 +125,7 @@ class Transformer(NamedTuple):
         return logits, (seen, read, shown, wrote, scored)
 
     def _read(self, params, source, mask, rng=None):
+        check_layers(params, "source.W", "encoder", "decoder", *tied.names("target", self.tied))
         x, seen = tied.embed_forward(params, "source", source)
         weights = sub(params, "encoder")
         encoded, read = encoder_forward(self, weights, x, mask, rng)  # (transformer-encoder)
