@@ -322,7 +322,7 @@ LAYERS = [
         ["(2, 7)", "(2, 11)"],
     ),
     ("stack of none", lambda: Stack(rnn, 0).init(GENERATOR, D, H), ["layers", 0]),
-    ("stack's params", lambda: Stack(rnn, 3).forward(STACK_PARAMS, X), [2, 3]),
+    ("stack's params", lambda: Stack(rnn, 3).forward(STACK_PARAMS, X), ['without "2"']),
     ("stack's rate", lambda: Stack(rnn, 2, 1.5).forward(STACK_PARAMS, X, rng=GENERATOR), [1.5]),
     ("skip reach", lambda: SkipRNN(0).init(GENERATOR, D, H), ["reach", 0]),
     (

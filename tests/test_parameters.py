@@ -39,7 +39,9 @@ def passes():
     for name in LAYERS:
         layer = layer_problem(name, "none", (B, T, T, 4), 0)[1]
         if layer.params:
-            yield name, layer.params, layer.forward
+            inputs = layer.inputs.values()
+            run = partial(lambda layer, xs, p: layer.run(p, *xs, **layer.options), layer, inputs)
+            yield name, layer.params, run
     ids, x = np.zeros((B, T), int), np.ones((B, T, D))
     rng = np.random.default_rng(0)
     yield "linear", linear.init(rng, D, H), lambda p: linear.forward(p, x)

@@ -37,9 +37,10 @@ class Shapes(NamedTuple):
     def check(self, params):
         """Raises ValueError unless params have these names, and shapes that fit each other."""
         try:
-            fit(self, tuple(params), tuple(map(shape_of, params.values())))
+            found = tuple(map(shape_of, params.values()))
         except AttributeError:
             raise ValueError(no_arrays(self, params)) from None
+        fit(self, tuple(params), found)
 
 
 def check_layers(params, *names):
