@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from others import needed
 
 from seqlib.scratch import gru, gru_reset_before, lstm, rnn
 
@@ -28,7 +29,7 @@ def cases(module, operator):
     module    in onnx.backend.test.case.node, where a case is made when it is imported
     operator  such as "LSTM"; cases in which it is spelled out by other operators are left out
     """
-    import onnx
+    onnx = needed("onnx")
     from onnx.backend.test.case.node import _NodeTestCases
 
     importlib.import_module(f"onnx.backend.test.case.node.{module}")
@@ -58,8 +59,8 @@ def run_recurrent(cell, x, W, R, biases, h_0, c_0=None):
 
     h_0, c_0  (directions, B, H)
     """
-    import onnxruntime
-    from onnx import TensorProto, helper
+    onnxruntime, onnx = needed("onnxruntime"), needed("onnx")
+    helper, number = onnx.helper, onnx.TensorProto.FLOAT
 
     given = {"X": x.swapaxes(0, 1).copy(), "W": W, "R": R, "B": biases, "h": h_0}
     names = ["X", "W", "R", "B", "", "h"]
@@ -71,10 +72,8 @@ def run_recurrent(cell, x, W, R, biases, h_0, c_0=None):
     node = helper.make_node(
         OPERATORS[cell], names, ["Y"], hidden_size=R.shape[2], direction=direction, **options
     )
-    inputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, a.shape) for name, a in given.items()
-    ]
-    output = helper.make_tensor_value_info("Y", TensorProto.FLOAT, None)
+    inputs = [helper.make_tensor_value_info(name, number, a.shape) for name, a in given.items()]
+    output = helper.make_tensor_value_info("Y", number, None)
     model = helper.make_model(
         helper.make_graph([node], "node", inputs, [output]),
         opset_imports=[helper.make_opsetid("", 21)],

@@ -8,7 +8,6 @@ import pytest
 import torch
 from cells import flat, problem
 from onnx_nodes import run_recurrent
-from others import needed
 from torch import nn
 
 from seqlib import weights
@@ -16,8 +15,6 @@ from seqlib.scratch import gru, gru_reset_before, lstm, lstm1997, rnn
 from seqlib.scratch.bidirectional import Bidirectional
 from seqlib.scratch.ops import sigmoid
 from seqlib.scratch.stack import Stack
-
-needed("onnxruntime")
 
 B, T, D, H = 3, 5, 2, 4
 CELLS = {"rnn": rnn, "lstm": lstm, "gru": gru, "gru_reset_before": gru_reset_before}
@@ -111,6 +108,14 @@ def test_weights_of_onnx(cell, two):
         run_recurrent(cell, x, *again, *starts), wanted, rtol=2e-5, atol=2e-6
     )
     assert_equal(weights.from_onnx(cell, *again), params)
+
+
+@pytest.mark.parametrize("order", ["oifg", "ifog", "gofi"])
+def test_another_order_of_the_gates_would_be_seen(monkeypatch, order):
+    """The cases of ONNX itself let all these pass."""
+    monkeypatch.setitem(weights.ONNX, lstm, order)
+    with pytest.raises(AssertionError, match="Not equal"):
+        test_weights_of_onnx(lstm, False)
 
 
 def as_state(cell, starts, two):
