@@ -9,9 +9,7 @@ The drawings of gradients, of the gated cells, of several layers and of encoder 
 modules of their own and are found here too.
 """
 
-from matplotlib.patches import FancyArrowPatch
-from matplotlib.path import Path
-
+from seqlib import optional
 from seqlib.attention_diagrams import attention_step as attention_step
 from seqlib.attention_diagrams import attentive_decoders as attentive_decoders
 from seqlib.drawing import (
@@ -45,6 +43,10 @@ from seqlib.seq2seq_diagrams import sutskever_backward as sutskever_backward
 from seqlib.transformer_diagrams import residual_streams as residual_streams
 from seqlib.transformer_diagrams import transformer_post_norm as transformer_post_norm
 from seqlib.transformer_diagrams import transformer_pre_norm as transformer_pre_norm
+
+with optional.imports():
+    from matplotlib.patches import FancyArrowPatch
+    from matplotlib.path import Path
 
 
 def feedforward_and_recurrent(ax):
