@@ -137,7 +137,7 @@ def no_arrays(shapes, params):
 def resemblance(layer, found):
     """A sentence on whose parameters these may be; "" where nothing tells."""
     names = set(found)
-    if any(re.match(r"(weight|bias)_(ih|hh)", name) for name in names):
+    if any(re.search(r"(^|\.)(weight|bias)_(ih|hh)", name) for name in names):
         return ". These are torch's names: seqlib.weights.from_torch turns them into ours"
     if names & {"kernel", "recurrent_kernel"}:
         return ". These are Keras' names: seqlib.weights.from_keras turns them into ours"
