@@ -4,6 +4,7 @@ What cannot be read without a guess is a ValueError that names file and place.
 """
 
 import csv
+import io
 import math
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 UTF_32 = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
+MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "-", ".", "?")
 
 
 def read_text(path, encoding=None):
@@ -59,11 +61,13 @@ def read_column(path, column, *, separator=",", decimal=".", encoding=None):
     lines whose field is missing (empty, "NA", "nan", ...) or no number, or that have more or fewer
     fields than the first.
     """
-    if len(separator) != 1 or decimal not in (".", ",") or separator == decimal:
+    if len(separator) != 1 or separator in '"\r\n' or decimal not in (".", ","):
         raise ValueError(
-            f"separator is {separator!r}, decimal is {decimal!r}; expected one character, and"
-            " another one that is a point or a comma"
+            f"separator is {separator!r}, decimal is {decimal!r}; expected one character that is no"
+            " quote, and a point or a comma"
         )
+    if separator == decimal:
+        raise ValueError(f"separator and decimal are both {decimal!r}; expected two characters")
     rows = table(path, read_text(path, encoding), separator)
     if isinstance(column, str):
         _, names = rows.pop(0)
@@ -74,9 +78,11 @@ def read_column(path, column, *, separator=",", decimal=".", encoding=None):
                 f" (the separator is {separator!r})"
             )
         column = names.index(column)
-    width = len(rows[0][1]) if rows else 0
+    if not rows:
+        raise ValueError(f"{path} has names in line 1 and 0 lines below; expected at least 1")
+    width = len(rows[0][1])
     if not 0 <= column < width:
-        raise ValueError(f"{path} has {len(rows)} lines of {width} numbers, and no column {column}")
+        raise ValueError(f"{path} has no column {column}; its {width} are 0 to {width - 1}")
     fields = [(line, fields[column].strip()) for line, fields in rows]
     missing = [line for line, field in fields if field.lower() in MISSING]
     if missing:
@@ -87,14 +93,10 @@ def read_column(path, column, *, separator=",", decimal=".", encoding=None):
     return np.array([number(path, line, field, decimal) for line, field in fields])
 
 
-MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "-", ".", "?")
-
-
 def table(path, text, separator):
     """The rows of a CSV text with the numbers of their first lines, from 1 on."""
-    reader = csv.reader(
-        text.rstrip("\n").splitlines(keepends=True), delimiter=separator, strict=True
-    )
+    lines = io.StringIO(text.rstrip("\n"))
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     rows, line = [], 1
     try:
         for fields in reader:

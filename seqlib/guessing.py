@@ -48,9 +48,8 @@ def guess(rng, batch, H=1, bound=10.0, enough=0.99, limit=10_000):
         )
     x = checks.floats("inputs", batch.inputs)
     checks.shape("inputs", x, (None, None, None))
-    checks.finite(
-        "inputs", x if batch.mask is None else x[checks.boolean_mask(batch.mask, x.shape[:2])]
-    )
+    real = ... if batch.mask is None else checks.boolean_mask(batch.mask, x.shape[:2])
+    checks.finite("inputs", x[real])
     targets = checks.ids("targets", batch.targets, 2)
     checks.shape("targets", targets, x.shape[:1])
     shapes = {"W_xh": (H, x.shape[2]), "W_hh": (H, H), "b_h": (H,)}

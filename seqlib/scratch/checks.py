@@ -75,7 +75,7 @@ def boolean_mask(mask, expected):
 
 
 def real_rows(mask):
-    """Raises ValueError if a row of a boolean mask (B, T) is padding only; nothing is right there."""
+    """Raises ValueError if a row of a boolean mask (B, T) is padding only."""
     real = mask.any(axis=1)
     if not real.all():
         raise ValueError(f"row {real.argmin()} has 0 real places; expected at least 1")
