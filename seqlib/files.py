@@ -54,8 +54,8 @@ def read_column(path, column, *, separator=",", decimal=".", encoding=None):
     decimal    "." or ","; nothing separates thousands
     encoding   as in `read_text`
 
-    Fields may stand in double quotes, and then hold separators and line ends.  Empty lines at the
-    end do not count.
+    Neither sign is guessed.  Fields may stand in double quotes, and then hold separators and line
+    ends: a comma may be both signs there.  Empty lines at the end do not count.
 
     Returns (N,) float64, a number for every line.  Raises ValueError that names the file, and the
     lines whose field is missing (empty, "NA", "nan", ...) or no number, or that have more or fewer
@@ -63,11 +63,9 @@ def read_column(path, column, *, separator=",", decimal=".", encoding=None):
     """
     if len(separator) != 1 or separator in '"\r\n' or decimal not in (".", ","):
         raise ValueError(
-            f"separator is {separator!r}, decimal is {decimal!r}; expected one character that is no"
-            " quote, and a point or a comma"
+            f"{path}: separator is {separator!r}, decimal is {decimal!r}; expected one character"
+            " that is no quote, and a point or a comma"
         )
-    if separator == decimal:
-        raise ValueError(f"separator and decimal are both {decimal!r}; expected two characters")
     rows = table(path, read_text(path, encoding), separator)
     if isinstance(column, str):
         _, names = rows.pop(0)

@@ -129,7 +129,14 @@ def clip_by_norm(grads, limit):
         finite("the gradient of", grads)
         raise ValueError(f"the norm of the gradients is {norm}; expected a number that is finite")
     scale = min(1.0, limit / norm) if norm else 1.0
-    return {k: g * g.dtype.type(scale) for k, g in grads.items()}, norm  # (clip-norm)
+    return {name: times(g, scale) for name, g in grads.items()}, norm  # (clip-norm)
+
+
+def times(g, scale):
+    """A gradient times a number that may be too small for its dtype."""
+    if scale < np.finfo(g.dtype).tiny:
+        return (g.astype(np.float64) * scale).astype(g.dtype)
+    return g * g.dtype.type(scale)
 
 
 def clip_by_value(grads, limit):

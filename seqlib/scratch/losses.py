@@ -117,9 +117,10 @@ def squared_error_forward(y, targets, mask=None):
     if mask is not None:
         real = weights[..., None] > 0
         y, targets = np.where(real, y, 0), np.where(real, targets, 0)  # padding may hold anything
-    error = y - targets
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = y - targets
+        squares = error.astype(np.float64) ** 2  # which float32 may not hold
     checks.finite("y - targets", error)
-    squares = error.astype(np.float64) ** 2  # which float32 may not hold
     checks.finite("(y - targets)^2", squares)
     loss = float((squares * weights[..., None]).sum())  # (squared-error)
     return loss, SquaredErrorCache(error, weights)
