@@ -28,7 +28,8 @@ def jacobian(module, params, x_t, state=None):
     x_t     (B, D)  the input of the step
     state   state before the step, of B rows; None means zeros
 
-    Returns J (B, S, S).  Raises ValueError if a shape or dtype does not fit, or x_t is not finite.
+    Returns J (B, S, S).  Raises ValueError if a shape or dtype does not fit, or x_t or J is not
+    finite.
     """
     x_t = checks.floats("x_t", x_t, params)
     checks.shape("x_t", x_t, (None, None))
@@ -42,6 +43,7 @@ def jacobian(module, params, x_t, state=None):
         _, before, _ = module.backward(None, like(after, dstate), cache)
         J[:, i] = as_rows(before)  # (jacobian)
         dstate[:, i] = 0
+    checks.finite("J", J)
     return J
 
 
@@ -242,7 +244,7 @@ def reach(cell, encoder, decoder, x, y, rng):
     rng               draws the gradient that reaches the decoder's output, of one step at a time
 
     Returns (T, S): the length of the gradient with respect to x_s, as a mean over the batch.
-    Raises ValueError if x or y is not finite.
+    Raises ValueError if x, y or a gradient is not finite.
     """
     checks.finite("x", x)
     checks.finite("y", y)
@@ -255,4 +257,5 @@ def reach(cell, encoder, decoder, x, y, rng):
         _, dstate, _ = cell.backward(dh, None, wrote)
         dx, _, _ = cell.backward(None, dstate, read)
         lengths.append(ops.norm(dx, axis=2).mean(axis=0))
+    checks.finite("the lengths", np.array(lengths))
     return np.array(lengths)

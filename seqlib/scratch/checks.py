@@ -23,9 +23,9 @@ def floats(name, a, params=None):
 
 
 def sizes(**given):
-    """Raises ValueError unless every size is at least 1."""
+    """Raises ValueError unless every size is at least 1, and finite."""
     for name, size in given.items():
-        if size < 1:
+        if not 1 <= size < np.inf:
             raise ValueError(f"{name} is {size}; expected at least 1")
 
 
