@@ -52,7 +52,7 @@ def accuracy(params, x, labels):
     checks.shape("x", x, (None, None))
     logits, _ = linear.forward(params, x)
     checks.finite("logits", logits)
-    labels = checks.ids("labels", labels, logits.shape[1])
+    labels = checks.ids("labels", np.asarray(labels) + 0, logits.shape[1])  # booleans are 0 and 1
     checks.shape("labels", labels, (len(x),))
     checks.sizes(N=len(x))
     return float((logits.argmax(axis=-1) == labels).mean())

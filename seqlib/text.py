@@ -183,8 +183,8 @@ def split(sequence, held_out=0.1):
     Raises ValueError if either part would be empty.
     """
     sequence = checks.listed(sequence)
-    if not 0 < held_out < 1:
-        raise ValueError(f"held_out is {held_out}; expected a share, more than 0 and less than 1")
+    if not 0 <= held_out <= 1:
+        raise ValueError(f"held_out is {held_out}; expected a share, 0 to 1")
     cut = len(sequence) - round(held_out * len(sequence))
     if not 0 < cut < len(sequence):
         raise ValueError(f"{held_out} of {len(sequence)} leaves {cut} and {len(sequence) - cut}")
