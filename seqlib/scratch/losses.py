@@ -119,10 +119,11 @@ def squared_error_forward(y, targets, mask=None):
         y, targets = np.where(real, y, 0), np.where(real, targets, 0)  # padding may hold anything
     with np.errstate(over="ignore", invalid="ignore"):
         error = y - targets
-        squares = error.astype(np.float64) ** 2  # which float32 may not hold
-    checks.finite("y - targets", error)
-    checks.finite("(y - targets)^2", squares)
-    loss = float((squares * weights[..., None]).sum())  # (squared-error)
+        wide = error.astype(np.float64)  # float32 may not hold the squares
+        loss = float((wide**2 * weights[..., None]).sum())  # (squared-error)
+        if not np.isfinite(loss):
+            checks.finite("y - targets", error)
+            checks.finite("(y - targets)^2", wide**2)
     return loss, SquaredErrorCache(error, weights)
 
 
