@@ -123,7 +123,7 @@ def clip_by_norm(grads, limit):
     Returns the gradients and their norm before.  Raises ValueError if a gradient is not finite, or
     the norm is too large for a float.
     """
-    positive("limit", limit)
+    checked_limit(limit)
     norm = global_norm(grads)
     if not math.isfinite(norm):
         finite("the gradient of", grads)
@@ -144,7 +144,7 @@ def clip_by_value(grads, limit):
 
     Raises ValueError if a gradient is not finite.
     """
-    positive("limit", limit)
+    checked_limit(limit)
     finite("the gradient of", grads)
     return {k: np.clip(g, -limit, limit) for k, g in grads.items()}
 
@@ -154,6 +154,11 @@ def finite(what, arrays):
     for name, a in arrays.items():
         checks.finite(f"{what} {name}", a)
     return arrays
+
+
+def checked_limit(limit):
+    if not limit > 0:
+        raise ValueError(f"limit is {limit}; expected more than 0 (inf does not clip)")
 
 
 def positive(name, value):

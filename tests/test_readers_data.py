@@ -478,8 +478,6 @@ def test_cuts_name_a_row_without_a_softmax(keep, bad):
         lambda bad: optim.warm_up(bad, 3),
         lambda bad: optim.warm_up(0.1, bad),
         lambda bad: optim.warm_up_then_decay(bad, 3),
-        lambda bad: optim.clip_by_value({"w": np.ones(1)}, bad),
-        lambda bad: optim.clip_by_norm({"w": np.ones(1)}, bad),
         lambda bad: text.split(IDS, bad),
         lambda bad: tasks.latch(np.random.default_rng(0), 2, 3, noise=bad),
         lambda bad: exposure.mistyped(ROWS, bad, [3, 4], np.random.default_rng(0)),
@@ -627,6 +625,16 @@ def test_clipping_keeps_the_direction(dtype, size, limit):
     assert norm == pytest.approx(5 * size, rel=1e-6)
     np.testing.assert_allclose(clipped["w"], np.array([0.6, -0.8]) * limit, rtol=1e-6)
     assert clipped["w"].dtype == dtype
+
+
+@pytest.mark.parametrize("clip", [lambda *a: optim.clip_by_norm(*a)[0], optim.clip_by_value])
+def test_a_limit_without_end_does_not_clip(clip):
+    for dtype in (np.float32, np.float64):
+        grads = {"w": np.array([3e20, 0, -4e20], dtype)}
+        np.testing.assert_array_equal(clip(grads, INF)["w"], grads["w"])
+    for bad in (NAN, -INF, 0.0, -1.0):
+        with pytest.raises(ValueError, match=f"limit is {bad}"):
+            clip(grads, bad)
 
 
 UPDATES = [optim.sgd(0.1), optim.momentum(0.1), optim.adam(0.1)]
