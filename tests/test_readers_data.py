@@ -287,7 +287,7 @@ def test_what_is_no_text_of_its_encoding_is_named(tmp_path, content, encoding, p
         ("month,sold\n1949-01,112\n1949-02,-1.5e1\n", "sold", {}),
         ("\ufeffmonth,sold\r\n1,112\r\n2,-15\r\n\r\n", "sold", {}),
         ('"a, b","sold"\n"two\nlines","112"\n"x ""y""","-15."\n', "sold", {}),
-        ("month;sold\n1;112,0\n2; -15,0 \n", "sold", {"separator": ";", "decimal": ","}),
+        ("month; sold\n1;112,0\n2; -15,0 \n", "sold", {"separator": ";", "decimal": ","}),
         ('m,sold\n1,"112,0"\n2,"-15"\n', "sold", {"decimal": ","}),
         ("1\t112\n2\t-15\n", 1, {"separator": "\t"}),
         ("+112\n-15", 0, {}),
