@@ -51,6 +51,8 @@ def backward(dx, cache):
     """
     V, D = cache.W.shape
     checks.shape("dx", dx, (*cache.ids.shape, D))
-    one_hot = np.zeros((cache.ids.size, V), dtype=dx.dtype)
-    one_hot[np.arange(cache.ids.size), cache.ids.ravel()] = 1
-    return {"W": one_hot.T @ dx.reshape(-1, D)}  # (embedding)
+    dW, ids = np.zeros((V, D), dtype=dx.dtype), cache.ids.ravel()
+    order = np.argsort(ids, kind="stable")  # the places of one id side by side
+    rows, starts = np.unique(ids[order], return_index=True)
+    dW[rows] = np.add.reduceat(dx.reshape(-1, D)[order], starts, axis=0)  # (embedding)
+    return {"W": dW}
