@@ -692,7 +692,7 @@ DIAGRAMS = {  # name: the drawing, its height at 6.4 inches, names that stand in
     ),
     "attention_step": (
         diagrams.attention_step, 3.9,
-        ["$h_1$", "$q_t$", "$y_t$", "$e_{t3}$", r"$\alpha_{t4}$", "softmax: positive, sum 1"],
+        ["$h_1$", "$q_t$", "$c_t$", "$e_{t3}$", r"$\alpha_{t4}$", "softmax: positive, sum 1"],
     ),
     "attentive_decoders": (
         diagrams.attentive_decoders, 3.9,
