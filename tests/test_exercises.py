@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 
@@ -95,6 +97,13 @@ def test_the_students_copy_earns_nothing(exercise):
     assert [one.points for one in reports] == [0] * len(reports)
     messages = {outcome.message for one in reports for outcome in one.outcomes}
     assert messages == {"not written yet"}
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_jupyter_saves_the_students_copy_as_it_is(exercise):
+    path = ROOT / "exercises" / exercise / "student.ipynb"
+    saved = nbformat.writes(nbformat.read(path, as_version=4)) + "\n"
+    assert saved == path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
@@ -487,3 +496,13 @@ def test_the_display_in_a_kernel_is_a_table(monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython", IPython)
     check(FIRST, first_solution())
     assert "<table>" in shown.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_console_that_knows_few_signs(encoding):
+    path = ROOT / "exercises" / EXERCISES[0] / "solution.ipynb"
+    call = [sys.executable, "-m", "seqlib.grading", "check", str(path)]
+    env = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(call, env=env, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"14 of 14 points" in done.stdout
