@@ -1,7 +1,7 @@
 """The Transformer: an encoder reads a row, a decoder writes another one.
 
     (transformer-encoder)   encoded = encoder(x)                        x the source's embedding
-    (transformer-decoder)   y = decoder(y_0 ... y_{T-1}, encoded)       all steps at once
+    (transformer-decoder)   y = decoder(x, encoded)    x the embedding of the words written so far
 
 A read-out makes y the logits (`tied`).  Attention is causal in the decoder, so that y_t depends on
 the words written before it alone; padding is attended to nowhere.
