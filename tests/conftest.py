@@ -1,4 +1,7 @@
-"""Fixtures of the browser tests: one Chromium for each worker, and pages opened in it from disk."""
+"""Fixtures of the browser tests: one Chromium for each worker, and pages opened in it from disk.
+
+Those of the grader's tests stand in graders.py.
+"""
 
 import json
 from contextlib import contextmanager, suppress
@@ -6,6 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from graders import folder as folder
+from graders import grader as grader
 from playwright.sync_api import TimeoutError
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -412,7 +412,8 @@ def test_other_seeds_draw_other_inputs():
     [
         ((1.0, {"a": np.ones(2)}), (1.0, {"a": np.ones(2)}), True),
         ((1.0, {"a": np.ones(2)}), [1.0, {"a": np.ones(2)}], True),
-        ({"a": 1.0, "b": 2.0}, {"a": 1.0}, False),
+        ({"a": 1.0, "b": 2.0}, {"a": 1.0}, True),
+        ({"b": 2.0}, {"a": 1.0}, False),
         ({"a": 1.0}, {"a": 1.0 + 1e-12}, True),
         (1e9, 1e9 + 0.5, True),
         (1e9, 1e9 + 5, False),

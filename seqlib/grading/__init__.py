@@ -6,9 +6,9 @@
 `python -m seqlib.grading check my.ipynb` marks a whole notebook.
 """
 
+from seqlib.grading.compare import ensure as ensure
+from seqlib.grading.compare import same as same
 from seqlib.grading.questions import Case as Case
 from seqlib.grading.questions import Question as Question
-from seqlib.grading.questions import Wrong as Wrong
-from seqlib.grading.questions import ensure as ensure
-from seqlib.grading.questions import same as same
 from seqlib.grading.report import check as check
+from seqlib.grading.values import Wrong as Wrong

@@ -6,47 +6,27 @@ notebook's cells from the grader, runs them, and calls one function as often as 
 """
 
 import contextlib
-import fcntl
+import gc
+import json
 import os
-import resource
+import shutil
 import signal
 import socket
 import struct
 import sys
-from math import ceil
+import time
 
-from pyseccomp import ALLOW, EQ, ERRNO, MASKED_EQ, Arg, SyscallFilter
+from seqlib.grading import kernel, lock, questions, report, values, wire
+from seqlib.grading.clock import Clock, budget
 
-from seqlib.grading import notebooks, questions, report, wire
-
-STATUS = struct.Struct("<i")
-LONGEST = 400  # characters of a message
-CLONE_THREAD = 0x10000
-# What NumPy needs to compute and Python to import; nothing that starts, connects or writes.
-ALLOWED = (
-    "read write readv writev pread64 close fstat stat lstat statx newfstatat lseek access "
-    "faccessat faccessat2 readlink readlinkat getdents64 getcwd dup dup2 mmap munmap "
-    "mprotect mremap madvise brk rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack "
-    "setitimer getitimer nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday "
-    "time times getrusage getrandom sysinfo uname futex sched_yield sched_getaffinity "
-    "getcpu set_robust_list rseq getpid gettid getppid getuid geteuid getgid getegid poll "
-    "ppoll select pselect6 restart_syscall exit exit_group"
-).split()
+STATUS = struct.Struct("<i?")  # of a child; whether the scratch folder is beyond cleaning
+SCRATCH = "/scratch"
+ENTRIES = 1000  # in it, that are worth cleaning
 
 
-def main(descriptor, with_torch):
+def main(descriptor, flavor):
     """Fork children for the grader at the other end of a socket until it hangs up."""
-    import numpy as np
-
-    import seqlib.gradcheck
-    import seqlib.scratch.models  # noqa: F401
-
-    np.linalg.svd(np.eye(3)), np.random.default_rng(0).standard_normal(3)
-    if with_torch:
-        import torch
-        import torch._dynamo
-
-        torch.set_num_threads(1)
+    prepare(flavor)
     control = socket.socket(fileno=descriptor)
     control.sendall(b"ready")
     while True:
@@ -59,14 +39,52 @@ def main(descriptor, with_torch):
                 control.close()
                 run(given[0])
             os.close(given[0])
-            control.sendall(STATUS.pack(child))
+            control.sendall(STATUS.pack(child, False))
         else:
-            (child,) = STATUS.unpack(command[1:])
+            child, _ = STATUS.unpack(command[1:])
             done, status = os.waitpid(child, os.WNOHANG)
             if not done:
                 os.kill(child, signal.SIGKILL)
                 _, status = os.waitpid(child, 0)
-            control.sendall(STATUS.pack(os.waitstatus_to_exitcode(status)))
+            control.sendall(STATUS.pack(os.waitstatus_to_exitcode(status), not emptied()))
+
+
+def prepare(flavor):
+    """Import what answers of a flavor use, so that no child has to."""
+    import IPython.core.inputtransformer2  # noqa: F401
+    import numpy as np
+
+    import seqlib.scratch.models  # noqa: F401
+
+    lock.library()
+    np.linalg.svd(np.eye(3)), np.random.default_rng(0).standard_normal(3)
+    if "plots" in flavor:
+        with contextlib.suppress(ImportError):
+            import matplotlib.pyplot as plt
+
+            plt.show = lambda *choice, **more: None
+    if "torch" in flavor:
+        import torch
+        import torch._dynamo
+
+        torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()
+
+
+def emptied():
+    """Remove what a child left in the scratch folder; False if that is not worth it."""
+    count = 0
+    try:
+        for _, folders, files in os.walk(SCRATCH, onerror=lambda error: None):
+            count += len(folders) + len(files)
+            if count > ENTRIES:
+                return False
+        for entry in os.scandir(SCRATCH):
+            shutil.rmtree(entry) if entry.is_dir(follow_symlinks=False) else os.unlink(entry)
+    except (OSError, RecursionError):
+        return False
+    return True
 
 
 def run(descriptor):
@@ -95,87 +113,46 @@ def serve(descriptor):
             parts += part
         return bytes(parts)
 
-    cells, function, seconds, megabytes = wire.decoded(receive)
+    text, function, seconds, patience, megabytes, left_out = wire.decoded(receive)
     try:
-        limit(seconds, megabytes)
-        lock()
+        # The cells and the calls have their seconds each; the rest is for those that will not stop.
+        lock.limit(2.5 * seconds + 1, megabytes)
+        lock.lock()
     except BaseException as error:
-        send(("fault", f"{type(error).__name__}: {error}"[:LONGEST]))
+        send(("fault", values.clean(f"{type(error).__name__}: {error}")))
         raise
     send(("locked",))  # from here on the code of the notebook may do what it can
     report.IN_CHILD = True
-    names, failed = notebooks.namespace(
-        {"cells": [{"cell_type": "code", "source": text} for text in cells]}, one_cell(seconds)
+    sys.path.insert(0, SCRATCH)
+    clock = Clock()
+    limited = budget(clock, seconds, patience)
+    ran = kernel.run(
+        json.loads(text.tobytes()), limited, left_out, lambda number: send(("cell", number))
     )
-    send(("ready", function in names, tuple(text[:LONGEST] for text in failed[:20])))
-    answer = questions.asked(names.get(function, notebooks.missing))
+    told = [tuple(map(values.clean, texts[:20])) for texts in (ran.failed, ran.notes)]
+    send(("ready", *told))
+    answer = questions.asked(ran.names.get(function, missing))
+    left = seconds
     while True:
         arguments = wire.decoded(receive)
+        start = time.process_time()
         try:
-            reply = "value", answer(*arguments)
-        except questions.Wrong as wrong:
-            reply = "wrong", str(wrong)[:LONGEST], (wrong.hint or "")[:LONGEST]
+            with clock.limited(left):
+                reply = "value", answer(*arguments)
+        except (questions.Wrong, TimeoutError) as wrong:
+            reply = "wrong", values.clean(wrong), values.clean(getattr(wrong, "hint", "") or "")
+        left -= time.process_time() - start
+        if clock.late:
+            reply = ("late",)
         try:
             send(reply)
         except wire.Refused as refused:
-            send(("wrong", f"returned {refused}"[:LONGEST], ""))
+            send(("wrong", values.clean(f"returned {refused}"), ""))
 
 
-def one_cell(seconds):
-    """A limit for each cell: one that loops for ever leaves the others some of the time."""
-    timers = (
-        (signal.ITIMER_PROF, signal.SIGPROF, seconds / 4),  # of the processor
-        (signal.ITIMER_REAL, signal.SIGALRM, seconds),
-    )
-
-    @contextlib.contextmanager
-    def limited():
-        def stop(*_):
-            raise TimeoutError("it took too long")
-
-        for timer, name, most in timers:
-            signal.signal(name, stop)
-            signal.setitimer(timer, most)
-        try:
-            yield
-        finally:
-            for timer, _, _ in timers:
-                signal.setitimer(timer, 0)
-
-    return limited
-
-
-def limit(seconds, megabytes):
-    """Bounds of what the process may take, and nowhere to print to."""
-    nowhere = os.open("/dev/null", os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nowhere, stream)
-    resource.setrlimit(resource.RLIMIT_CPU, (ceil(seconds), ceil(seconds) + 1))
-    for what, most in (
-        (resource.RLIMIT_DATA, megabytes * 2**20),
-        (resource.RLIMIT_AS, (megabytes + 4096) * 2**20),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, 64),
-    ):
-        resource.setrlimit(what, (most, most))
-
-
-def lock():
-    """Let the kernel refuse every system call that computing does not need."""
-    rules = SyscallFilter(ERRNO(1))
-    for name in ALLOWED:
-        rules.add_rule(ALLOW, name)
-    writes = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC
-    rules.add_rule(ALLOW, "open", Arg(1, MASKED_EQ, writes, 0))
-    rules.add_rule(ALLOW, "openat", Arg(2, MASKED_EQ, writes, 0))
-    for command in (fcntl.F_DUPFD, fcntl.F_GETFD, fcntl.F_SETFD, fcntl.F_GETFL, 1030):
-        rules.add_rule(ALLOW, "fcntl", Arg(1, EQ, command))  # not F_SETOWN, which can signal
-    rules.add_rule(ALLOW, "prlimit64", Arg(2, EQ, 0))  # to ask
-    rules.add_rule(ALLOW, "clone", Arg(0, MASKED_EQ, CLONE_THREAD, CLONE_THREAD))
-    rules.add_rule(ERRNO(38), "clone3")  # then the C library takes clone
-    rules.load()
+def missing(*arguments):
+    raise NotImplementedError
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2] == "torch")
+    main(int(sys.argv[1]), sys.argv[2:])

@@ -29,6 +29,11 @@ def questions(exercise, folder=FOLDER):
     return {question.name: question for question in runpy.run_path(str(path))["QUESTIONS"]}
 
 
+def functions(exercise, folder=FOLDER):
+    """The names of the functions that an exercise asks for."""
+    return {question.function for question in questions(exercise, folder).values()}
+
+
 def exercise_of(name, folder=FOLDER):
     """The exercise that asks a question: "05_lstm" for "lstm.peephole".
 

@@ -6,13 +6,13 @@ The cells carry nbgrader's metadata and markers.  A solution lies between `### B
 
 import contextlib
 import copy
-import io
 import json
-import linecache
 import re
 from pathlib import Path
 
-from seqlib.grading import exercises, report
+from seqlib.grading import cells, exercises, kernel, report
+from seqlib.grading.cells import source
+from seqlib.grading.clock import Clock, budget
 from seqlib.grading.questions import marked
 
 SOLUTION = re.compile(
@@ -25,19 +25,12 @@ DOCUMENT = re.compile(r"\{doc\}`(?:([^`<]*)<)?([^`>]+)>?`")
 
 def read(path):
     """The notebook in a file as a dict.  Raises ValueError if there is none in it."""
+    with open(path, "rb") as file:
+        content = file.read(cells.LARGEST + 1)
     try:
-        notebook = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        return cells.parsed(content)
+    except cells.Unreadable as error:
         raise ValueError(f"{path} is not a notebook: {error}") from error
-    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
-        raise ValueError(f"{path} is not a notebook of format 4: it has no list of cells")
-    return notebook
-
-
-def source(cell):
-    """The text of a cell, which a file may hold as lines."""
-    text = cell.get("source", "")
-    return text if isinstance(text, str) else "".join(text)
 
 
 def student(notebook):
@@ -54,7 +47,7 @@ def student(notebook):
         if cell["cell_type"] == "code":
             cell["outputs"], cell["execution_count"] = [], None
         else:
-            text = DOCUMENT.sub(as_words, ROLE.sub(r"(\1)", text))
+            text = in_words(text)
         for key in ("tags", "mystnb"):
             cell["metadata"].pop(key, None)
         cell["source"] = text.splitlines(keepends=True)  # as Jupyter stores it
@@ -62,6 +55,11 @@ def student(notebook):
         raise ValueError("nothing stands between ### BEGIN SOLUTION and ### END SOLUTION")
     notebook["metadata"]["seqlib"].pop("cpu_seconds", None)
     return notebook
+
+
+def in_words(text):
+    """A text without the roles of the book."""
+    return DOCUMENT.sub(as_words, ROLE.sub(r"(\1)", text))
 
 
 def as_words(role):
@@ -84,6 +82,24 @@ def build(exercise, folder=exercises.FOLDER):
     return path
 
 
+def for_nbgrader(exercise, course, folder=exercises.FOLDER):
+    """Write a solution into the folder source/ of an nbgrader course; returns its path.
+
+    It is called student.ipynb, the name under which students get what nbgrader makes of it, and its
+    text has no roles of the book.
+    """
+    notebook = read(Path(folder) / exercise / "solution.ipynb")
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+        else:
+            cell["source"] = in_words(source(cell)).splitlines(keepends=True)
+    path = Path(course) / "source" / exercise / "student.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(written(notebook), encoding="utf-8")
+    return path
+
+
 def namespace(notebook, limited=contextlib.nullcontext):
     """The names that a notebook's code defines.  A cell that fails leaves the others alone.
 
@@ -91,27 +107,8 @@ def namespace(notebook, limited=contextlib.nullcontext):
 
     Returns the names and, for each cell that failed, a sentence.
     """
-    names, failed = {"__name__": "__main__"}, []
-    number = 0
-    for cell in notebook["cells"]:
-        if cell.get("cell_type") != "code":
-            continue
-        number += 1
-        text, file = without_magics(source(cell)), f"<cell {number}>"
-        linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file
-        try:
-            with contextlib.redirect_stdout(io.StringIO()), limited():
-                exec(compile(text, file, "exec"), names)
-        except NotImplementedError:
-            continue
-        except (Exception, SystemExit) as error:
-            failed.append(f"code cell {number}: {type(error).__name__}: {error}")
-    return names, failed
-
-
-def without_magics(text):
-    """The code of a cell without the lines that only a notebook's kernel understands."""
-    return re.sub(r"^([ \t]*)([%!].*)$", r"\1pass  # \2", text, flags=re.MULTILINE)
+    ran = kernel.run(cells.sources(notebook), limited)
+    return ran.names, ran.failed
 
 
 def exercise_in(notebook):
@@ -119,7 +116,7 @@ def exercise_in(notebook):
 
     Raises ValueError if neither tells.
     """
-    kept = notebook.get("metadata", {}).get("seqlib", {}).get("exercise")
+    kept = cells.claimed(notebook)
     if kept:
         return kept
     for cell in notebook["cells"]:
@@ -129,22 +126,27 @@ def exercise_in(notebook):
     raise ValueError("the notebook does not say which exercise it answers, and calls no check")
 
 
-def marks(notebook, exercise=None, seed=0):
+def marks(notebook, exercise=None, seed=0, seconds=None):
     """A Report for each question of an exercise, from the functions that a notebook defines.
+
+    seconds  of the processor for the cells, and for each call of an answer; None: no limit
 
     Returns the reports, and what failed in the notebook as sentences.
     """
     found = exercises.questions(exercise or exercise_in(notebook))
+    clock = Clock()
+    limited = budget(clock, seconds, 4) if seconds else contextlib.nullcontext
     report.IN_CHILD = True  # the checks that the notebook calls itself are not needed
     try:
-        names, failed = namespace(notebook)
-        reports = [
-            report.Report(question, marked(question, names.get(question.function, missing), seed))
-            for question in found.values()
-        ]
+        ran = kernel.run(cells.sources(notebook), limited)
+        reports = []
+        for question in found.values():
+            function = ran.names.get(question.function, missing)
+            timed = clock.within(seconds, function) if seconds else function
+            reports.append(report.Report(question, marked(question, timed, seed)))
     finally:
         report.IN_CHILD = False
-    return reports, failed
+    return reports, [*ran.failed, *ran.notes]
 
 
 def missing(*arguments):

@@ -1,11 +1,12 @@
 """Questions, and how an answer to one is marked.
 
-A question asks for one function from plain values to plain values: numbers, strings, arrays, and
-tuples, lists and dicts of them.  Nothing else passes between an answer and its cases, so a case
-never touches an object of the answer's making, and the answer may as well run in another process.
+A question asks for one function from plain values to plain values, see `values`.  Nothing else
+passes between an answer and its cases, so a case never touches an object of the answer's making,
+and the answer may as well run in another process.
 
 A case draws its inputs from a seed, calls the answer, and compares what came back by `same` or
-`ensure`.  Its message tells what was compared and by how much it differs, never the right value.
+`ensure`.  Its message tells what was compared and by how much it differs, never the right value; in
+a mark that counts it does not tell by how much either.
 """
 
 import linecache
@@ -15,20 +16,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-DEPTH = 8  # of tuples and dicts within each other
-KINDS = "biuf"  # of arrays: booleans, integers, floating numbers
+from seqlib.grading.values import Failed, Wrong, clean, copied, plain
+
 UNUSABLE = (  # what a case may raise over a value that it did not expect
     *(ArithmeticError, AssertionError, AttributeError, LookupError),
     *(MemoryError, RecursionError, TypeError, ValueError),
 )
-
-
-class Wrong(Exception):
-    """What a case found wrong; `hint` takes the place of the case's own."""
-
-    def __init__(self, message, hint=None):
-        super().__init__(message)
-        self.hint = hint
 
 
 class Case(NamedTuple):
@@ -56,6 +49,7 @@ class Outcome(NamedTuple):
     passed: bool
     message: str = ""
     hint: str = ""
+    known: bool = False  # the hint names a known mistake
 
     @property
     def points(self):
@@ -72,8 +66,11 @@ def marked(question, function, seed=0):
     return judged(question, asked(function), seed)
 
 
-def judged(question, answer, seed):
-    """The same for an answer that may run elsewhere: it gives plain values and fails as Wrong."""
+def judged(question, answer, seed, *, brief=False):
+    """The same for an answer that may run elsewhere: it gives plain values and fails as Wrong.
+
+    brief  whether it counts: then no message tells how far off an answer is
+    """
     outcomes = []
     for number, case in enumerate(question.cases):
         rng = np.random.default_rng([seed, number, *question.name.encode()])
@@ -81,7 +78,12 @@ def judged(question, answer, seed):
             with np.errstate(all="ignore"):  # NaN and infinity are reported as what they are
                 case.run(answer, rng)
         except Wrong as wrong:
-            outcomes.append(Outcome(case, False, str(wrong), wrong.hint or case.hint))
+            own = isinstance(wrong, Failed)
+            told = str(wrong) if own or not brief else wrong.brief or "it is not as the case asks"
+            hint, known = wrong.hint or case.hint, bool(wrong.hint) and not own
+            outcomes.append(
+                Outcome(case, False, clean(told) or "no reason told", clean(hint), known)
+            )
         except UNUSABLE as error:  # its text might hold the right value
             message = f"what came back has another form than asked for ({type(error).__name__})"
             outcomes.append(Outcome(case, False, message, case.hint))
@@ -95,12 +97,13 @@ def asked(function):
 
     def answer(*arguments):
         try:
-            found = function(*(copied(value) for value in arguments))
+            return plain(function(*(copied(value) for value in arguments)))
         except NotImplementedError as error:
-            raise Wrong("not written yet", hint="Replace the line that raises.") from error
+            raise Failed("not written yet", hint="Replace the line that raises.") from error
+        except Wrong as wrong:
+            raise Failed(str(wrong), wrong.hint) from wrong
         except (Exception, SystemExit) as error:
-            raise Wrong(f"{type(error).__name__}: {error}{where(error)}") from error
-        return plain(found)
+            raise Failed(f"{type(error).__name__}: {error}{where(error)}") from error
 
     return answer
 
@@ -113,116 +116,3 @@ def where(error):
     last = [frame for frame in own if frame.filename == own[0].filename][-1]
     line = linecache.getline(last.filename, last.lineno).strip()
     return f", in line {last.lineno} of its cell: {line}" if line else ""
-
-
-def copied(value):
-    """Arguments that an answer may change without a case noticing."""
-    if isinstance(value, np.ndarray):
-        return value.copy()
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, dict):
-        return {key: copied(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(copied(item) for item in value)
-    return value
-
-
-def plain(value, depth=DEPTH):
-    """What an answer returned, as values that hold no code: arrays are copied, tuples for lists.
-
-    Raises Wrong for anything else.
-    """
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    if isinstance(value, np.ndarray | np.generic):
-        found = np.array(value, subok=False)
-        if found.dtype.kind in KINDS:
-            return found
-        raise Wrong(f"returned an array of dtype {found.dtype}; expected numbers or booleans")
-    if depth and isinstance(value, dict):
-        return {str(key): plain(item, depth - 1) for key, item in value.items()}
-    if depth and isinstance(value, list | tuple):
-        return tuple(plain(item, depth - 1) for item in value)
-    raise Wrong(
-        f"returned {type(value).__module__}.{type(value).__name__}; expected numbers, NumPy arrays,"
-        " tuples and dicts of them"
-    )
-
-
-def same(what, found, expected, *, tolerance=1e-9, suspects=None):
-    """Passes if two values are the same up to rounding.
-
-    what       their name, for the message
-    found      of the answer: an array or a number; or a tuple or a dict of them, as expected is
-    expected   of the case
-    tolerance  largest difference, relative to the largest entry of expected or to 1
-    suspects   dict of hint: what an answer with a known mistake gives; the hint is shown for it
-
-    Raises Wrong.
-    """
-    try:
-        _compare(what, found, expected, tolerance)
-    except Wrong as wrong:
-        for hint, suspect in (suspects or {}).items():
-            try:
-                _compare(what, found, suspect, tolerance)
-            except Wrong:
-                continue
-            raise Wrong(str(wrong), hint) from None
-        raise
-
-
-def _compare(what, found, expected, tolerance):
-    if isinstance(expected, dict):
-        keys = sorted(found) if isinstance(found, dict) else kind(found)
-        if keys != sorted(expected):
-            raise Wrong(f"{what}: keys {keys}; expected {sorted(expected)}")
-        for key, value in expected.items():
-            _compare(f"{what}[{key!r}]", found[key], value, tolerance)
-        return
-    if isinstance(expected, list | tuple):
-        if not isinstance(found, list | tuple) or len(found) != len(expected):
-            raise Wrong(f"{what}: {kind(found)}; expected {kind(tuple(expected))}")
-        for i, (one, other) in enumerate(zip(found, expected, strict=True)):
-            _compare(f"{what}[{i}]", one, other, tolerance)
-        return
-    if expected is None or isinstance(expected, str):
-        if found != expected:
-            raise Wrong(f"{what}: another one ({kind(found)}) than expected")
-        return
-    if found is None or isinstance(found, str | dict | list | tuple):
-        raise Wrong(f"{what}: {kind(found)}; expected {kind(expected)}")
-    a, b = np.asarray(found), np.asarray(expected)
-    if a.shape != b.shape:
-        raise Wrong(f"{what}: shape {a.shape}; expected {b.shape}")
-    if b.dtype.kind in "biu":
-        wrong = int(np.sum(a != b))
-        if wrong:
-            raise Wrong(f"{what}: {wrong} of {a.size} differ" if a.size > 1 else f"{what}: differs")
-        return
-    if not np.isfinite(a).all():
-        raise Wrong(f"{what}: {np.sum(~np.isfinite(a))} of {a.size} numbers are not finite")
-    most = tolerance * max(1.0, float(np.abs(b).max(initial=0)))
-    difference = float(np.abs(a.astype(float) - b).max(initial=0))
-    if not difference <= most:
-        raise Wrong(f"{what}: differs by up to {difference:.2g}; at most {most:.1g} is allowed")
-
-
-def kind(value):
-    """In words, what a value is, without saying which."""
-    if isinstance(value, list | tuple):
-        return f"a tuple of {len(value)}"
-    if isinstance(value, dict):
-        return "a dict"
-    if value is None:
-        return "None"
-    if isinstance(value, str):
-        return "a string"
-    return f"an array of shape {np.shape(value)}" if np.ndim(value) else "a number"
-
-
-def ensure(condition, message, hint=None):
-    """Raises Wrong with the message unless the condition holds."""
-    if not condition:
-        raise Wrong(message, hint)

@@ -1,35 +1,64 @@
 """Where grades are kept: one SQLite file, written by one process or by several.
 
-A submission is known by the SHA-256 of its bytes, a result by that and by what was asked: the same
-notebook under two names is graded once, and under other checks again.
+A notebook is known by the SHA-256 of its bytes, a result by that, by what was asked and by the
+limits: the same notebook under two names is graded once, and under other checks or limits again.
+Nothing is removed: a later result counts in place of an earlier one, a file that is no longer there
+is marked, and the view `grades` shows what counts.
 """
 
 import contextlib
-import csv
+import hmac
 import json
+import secrets
 import sqlite3
 
+from seqlib.grading.values import clean
+
+FORM = "2"  # of the tables
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS assignments (
+    name TEXT PRIMARY KEY,
+    exercise TEXT NOT NULL,
+    folder TEXT NOT NULL,
+    asked TEXT NOT NULL        -- SHA-256 of the checks in the last run
+);
 CREATE TABLE IF NOT EXISTS submissions (
-    path TEXT PRIMARY KEY, student TEXT NOT NULL, digest TEXT NOT NULL
+    assignment TEXT NOT NULL, path TEXT NOT NULL,
+    digest TEXT NOT NULL,      -- of the notebook, empty if there is none
+    student TEXT NOT NULL,     -- one for each person; empty for nobody's
+    name TEXT NOT NULL, number TEXT NOT NULL,
+    fault TEXT NOT NULL,       -- why it is no notebook
+    time TEXT NOT NULL,        -- when it was handed in, as far as the archive tells
+    here INTEGER NOT NULL,     -- 0: withdrawn, or another file has taken its place
+    counts INTEGER NOT NULL DEFAULT 0,  -- 1: the attempt that counts
+    PRIMARY KEY (assignment, path, digest)
 );
 CREATE TABLE IF NOT EXISTS results (
-    digest TEXT NOT NULL,      -- of the notebook
-    asked TEXT NOT NULL,       -- of the checks
-    exercise TEXT,
-    seed TEXT NOT NULL,
-    versions TEXT NOT NULL,
-    time TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    PRIMARY KEY (digest, asked)
+    id INTEGER PRIMARY KEY,
+    digest TEXT NOT NULL, asked TEXT NOT NULL, exercise TEXT NOT NULL,
+    limits TEXT NOT NULL, versions TEXT NOT NULL,
+    time TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
 );
+CREATE INDEX IF NOT EXISTS results_of ON results (digest, asked);
 CREATE TABLE IF NOT EXISTS marks (
-    digest TEXT NOT NULL, asked TEXT NOT NULL, question TEXT NOT NULL,
+    result INTEGER NOT NULL, place INTEGER NOT NULL, question TEXT NOT NULL,
     points INTEGER NOT NULL, most INTEGER NOT NULL,
     outcome TEXT NOT NULL,     -- full, partial, wrong, missing, stopped, unreadable
-    cause TEXT NOT NULL, seconds REAL NOT NULL, cases TEXT NOT NULL,
-    PRIMARY KEY (digest, asked, question)
+    cause TEXT NOT NULL, seconds REAL NOT NULL, cases TEXT NOT NULL, notes TEXT NOT NULL,
+    PRIMARY KEY (result, question)
 );
+CREATE VIEW IF NOT EXISTS attempts AS
+SELECT s.assignment, s.student, s.path, s.digest, s.counts, r.id AS result, r.exercise, r.limits,
+    r.versions, r.time, m.place, m.question, m.points, m.most, m.outcome, m.cause, m.seconds,
+    m.cases, m.notes
+FROM submissions s JOIN assignments a ON a.name = s.assignment
+JOIN results r ON r.id =
+    (SELECT MAX(id) FROM results WHERE digest = s.digest AND asked = a.asked)
+JOIN marks m ON m.result = r.id WHERE s.here AND s.digest != '';
+CREATE VIEW IF NOT EXISTS grades AS
+SELECT assignment, student, question, points, most, outcome, cause FROM attempts WHERE counts
+ORDER BY assignment, student, place;
 """
 
 
@@ -40,13 +69,27 @@ class Records:
         self.path = path
 
     def __enter__(self):
-        self.connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
-        self.connection.execute("PRAGMA journal_mode = WAL")
-        self.connection.executescript(SCHEMA)
+        try:
+            self.connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+            self.connection.row_factory = sqlite3.Row
+            self.connection.execute("PRAGMA journal_mode = WAL")
+            tables = {row[0] for row in self.rows("SELECT name FROM sqlite_master")}
+            if "settings" not in tables:
+                self.connection.executescript(SCHEMA)
+                self.connection.execute("INSERT OR IGNORE INTO settings VALUES ('form', ?)", [FORM])
+            form = self.rows("SELECT value FROM settings WHERE name = 'form'")
+        except sqlite3.Error as error:
+            raise ValueError(f"{self.path} cannot be opened as a database: {error}") from error
+        if not form or form[0][0] != FORM:
+            self.connection.close()
+            raise ValueError(f"{self.path} was made by another version; take a new database")
         return self
 
     def __exit__(self, *_):
         self.connection.close()
+
+    def rows(self, query, values=()):
+        return self.connection.execute(query, values).fetchall()
 
     @contextlib.contextmanager
     def transaction(self):
@@ -59,98 +102,118 @@ class Records:
             raise
         self.connection.execute("COMMIT")
 
-    def seed(self, wanted, fresh):
-        """The seed of this database: the one wanted, or kept, or a fresh one.
+    def seed(self, digest):
+        """The seed of a notebook's inputs: from the secret of this database and from its bytes.
 
-        Raises ValueError if another one is wanted than the grades in it were made with.
+        The secret is drawn once and leaves the database nowhere: the same file gets the same marks
+        for ever, and what is learned from one attempt serves no other.
+        """
+        self.connection.execute(
+            "INSERT OR IGNORE INTO settings VALUES ('secret', ?)", [secrets.token_hex(16)]
+        )
+        ((secret,),) = self.rows("SELECT value FROM settings WHERE name = 'secret'")
+        found = hmac.digest(bytes.fromhex(secret), digest.encode(), "sha256")
+        return int.from_bytes(found[:16])
+
+    def assignment(self, name, exercise, folder, asked):
+        """The name of an assignment: the one given, or the exercise's.
+
+        Another folder for the same exercise is another assignment, unless a name is given.
         """
         with self.transaction() as connection:
-            kept = connection.execute("SELECT value FROM settings WHERE name = 'seed'").fetchone()
-            if kept is None:
-                seed = fresh if wanted is None else wanted
-                connection.execute("INSERT INTO settings VALUES ('seed', ?)", (str(seed),))
-                return seed
-        if wanted is not None and str(wanted) != kept[0]:
-            raise ValueError(
-                f"the seed is {wanted}; the grades in {self.path} were made with another"
+            if not name:
+                name = exercise
+                taken = self.rows("SELECT folder FROM assignments WHERE name = ?", [name])
+                if taken and taken[0][0] != folder:
+                    name = f"{exercise} in {folder}"
+            connection.execute(
+                "INSERT OR REPLACE INTO assignments VALUES (?, ?, ?, ?)",
+                (name, exercise, folder, asked),
             )
-        return int(kept[0])
+        return name
 
-    def submission(self, path, student, digest):
-        """Remember whose notebook lies where."""
-        path, student = (
-            name.encode("utf-8", "backslashreplace").decode() for name in (path, student)
-        )
-        self.connection.execute(
-            "INSERT OR REPLACE INTO submissions VALUES (?, ?, ?)", (path, student, digest)
-        )
+    def only(self, assignment, seen):
+        """Mark what is not among those seen: it has been withdrawn, or changed.
 
-    def done(self, digest, asked):
-        """Whether a notebook has its result."""
-        found = self.connection.execute(
-            "SELECT 1 FROM results WHERE digest = ? AND asked = ?", (digest, asked)
-        )
-        return found.fetchone() is not None
-
-    def result(self, digest, asked, exercise, rows, seed, versions):
-        """Keep the marks of a notebook; the first result stays, whoever else comes with one."""
+        seen  pairs of a path and a digest
+        """
         with self.transaction() as connection:
-            written = connection.execute(
-                "INSERT OR IGNORE INTO results (digest, asked, exercise, seed, versions)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (digest, asked, exercise, str(seed), versions),
+            rows = self.rows(
+                "SELECT path, digest FROM submissions WHERE assignment = ? AND here", [assignment]
             )
-            if written.rowcount:
-                connection.executemany(
-                    "INSERT INTO marks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    [(digest, asked, *row[:-1], json.dumps(row.cases)) for row in rows],
-                )
+            connection.executemany(
+                "UPDATE submissions SET here = 0, counts = 0"
+                " WHERE assignment = ? AND path = ? AND digest = ?",
+                [(assignment, *row) for row in rows if tuple(row) not in seen],
+            )
 
-    def marks(self, asked):
-        """Every mark as a dict: student, path, exercise, question, points and so on, in order."""
-        self.connection.row_factory = sqlite3.Row
-        found = self.connection.execute(
-            "SELECT student, path, exercise, question, points, most, outcome, cause, cases,"
-            " seconds, seed, versions, time FROM submissions JOIN results USING (digest)"
-            " JOIN marks USING (digest, asked) WHERE asked = ? ORDER BY path, marks.rowid",
-            (asked,),
+    def submission(self, assignment, entry, digest):
+        """Remember an Entry, and whose it is."""
+        whose = entry.person
+        told = (whose.key, whose.name, whose.number) if whose else ("", "", "")
+        time = entry.time.isoformat() if entry.time else ""
+        self.connection.execute(
+            "INSERT OR REPLACE INTO submissions VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, 0)",
+            (assignment, entry.path, digest, *told, entry.fault, time),
         )
+
+    def last(self, digest, asked):
+        """The last result of a notebook: its id, limits and versions; or None."""
+        found = self.rows(
+            "SELECT id, limits, versions FROM results WHERE digest = ? AND asked = ?"
+            " ORDER BY id DESC LIMIT 1",
+            (digest, asked),
+        )
+        return tuple(found[0]) if found else None
+
+    def result(self, digest, asked, exercise, rows, limits, versions, after):
+        """Keep the marks of a notebook, unless another run has brought them meanwhile.
+
+        after  id of the result that these are to replace, or None
+        """
+        with self.transaction() as connection:
+            last = self.last(digest, asked)
+            if (last and last[0]) != after:
+                return
+            number = connection.execute(
+                "INSERT INTO results (digest, asked, exercise, limits, versions)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (digest, asked, exercise, limits, versions),
+            ).lastrowid
+            connection.executemany(
+                "INSERT INTO marks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        *(number, place, row.question, row.points, row.most, row.outcome),
+                        *(clean(row.cause), row.seconds),
+                        *(json.dumps(row.cases), json.dumps(row.notes)),
+                    )
+                    for place, row in enumerate(rows)
+                ],
+            )
+
+    def marks(self, assignment):
+        """Every mark of every attempt that is there, as dicts, in order."""
+        query = "SELECT * FROM attempts WHERE assignment = ? ORDER BY path, result, place"
+        found = self.rows(query, [assignment])
         return [dict(row) for row in found]
 
+    def submissions(self, assignment):
+        """Everything that was seen for an assignment, as dicts, in order."""
+        query = "SELECT * FROM submissions WHERE assignment = ? ORDER BY path"
+        return [dict(row) for row in self.rows(query, [assignment])]
 
-def write_csv(marks, path):
-    """One line for each submission, for a learning management system: points by question."""
-    questions = list(dict.fromkeys(mark["question"] for mark in marks if mark["question"]))
-    lines = {}
-    for mark in marks:
-        line = lines.setdefault(
-            mark["path"],
-            {
-                "student": mark["student"],
-                "notebook": mark["path"],
-                "points": 0,
-                "most": 0,
-                "causes": [],
-            },
-        )
-        line[mark["question"]] = mark["points"]
-        line["points"] += mark["points"]
-        line["most"] += mark["most"]
-        if mark["cause"]:
-            line["causes"].append(f"{mark['question'] or 'file'}: {mark['cause']}")
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        names = ["student", "notebook", "points", "most", *questions, "causes"]
-        table = csv.DictWriter(file, names, restval="", extrasaction="ignore")
-        table.writeheader()
-        for line in lines.values():
-            table.writerow(
-                {
-                    key: safe(value)
-                    for key, value in (line | {"causes": "; ".join(line["causes"])}).items()
-                }
+    def count(self, assignment, chosen):
+        """Mark the attempts that count.
+
+        chosen  pairs of a path and a digest
+        """
+        with self.transaction() as connection:
+            connection.execute(
+                "UPDATE submissions SET counts = 0 WHERE assignment = ?", [assignment]
             )
-
-
-def safe(value):
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
+            connection.executemany(
+                "UPDATE submissions SET counts = 1"
+                " WHERE assignment = ? AND path = ? AND digest = ?",
+                [(assignment, *pair) for pair in chosen],
+            )

@@ -1,10 +1,10 @@
-"""The sandbox from outside: how it is built, and a child in it as the grader sees it.
+"""The sandbox from outside: how it is started, and a child in it as the grader sees it.
 
-Bubblewrap gives a read-only file system with the interpreter, its packages and the C library,
-without network, environment, and any other process; `child` adds a filter of system calls.  What
-comes out of a child is bytes, read by `wire` within limits.
+`walls` gives a read-only file system without network, environment, and any other process; `lock`
+adds a filter of system calls.  What comes out of a child is bytes, read by `wire` within limits.
 """
 
+import json
 import os
 import select
 import shutil
@@ -13,27 +13,23 @@ import socket
 import struct
 import subprocess
 import sys
-import sysconfig
 import time
-from pathlib import Path
+from functools import cache
+
+import numpy as np
 
 from seqlib.grading import wire
-from seqlib.grading.questions import Wrong
+from seqlib.grading.clock import STUCK
+from seqlib.grading.values import Failed, clean
+from seqlib.grading.walls import walls
 
-HERE = Path(__file__).resolve().parent.parent  # the package seqlib
-SYSTEM = (
-    "/usr",
-    "/lib",
-    "/lib64",
-    "/lib32",
-    "/bin",
-    "/sbin",
-    "/etc/ld.so.cache",
-    "/etc/alternatives",
-)
-STATUS = struct.Struct("<i")  # as in child
+STATUS = struct.Struct("<i?")  # as in child
 PATIENCE = 4  # a busy machine is no fault of an answer
 START = 120  # seconds until it must be ready, with torch
+RESTARTS = 10  # of a notebook whose cells end the process
+THREADS = 64  # of a child
+GLANCE = 0.1  # seconds between two looks at them
+CREDENTIALS = struct.Struct("iII")  # of a process: its number, its user, its group
 INSTALL = (
     "Grades need Linux with bubblewrap and pyseccomp: apt install bubblewrap, pip install"
     " 'seqlib[grading]'."
@@ -44,7 +40,7 @@ class Fault(RuntimeError):
     """The sandbox itself failed: nothing is known about the answer."""
 
 
-class Stopped(Wrong):
+class Stopped(Failed):
     """A child that is no more: it ended, was ended, or sent what is no reply."""
 
 
@@ -53,68 +49,36 @@ def missing():
     if not sys.platform.startswith("linux") or shutil.which("bwrap") is None:
         return INSTALL
     try:
+        import IPython  # noqa: F401
         import pyseccomp  # noqa: F401
     except (ImportError, OSError, RuntimeError):
         return INSTALL
-    tried = subprocess.run(
-        [*walls(), "--", sys.executable, "-c", ""], capture_output=True, text=True
-    )
-    if tried.returncode:
-        return f"{INSTALL}  Bubblewrap is there and fails: {tried.stderr.strip()[:200]}"
+    return tried()
+
+
+@cache
+def tried():
+    """What bubblewrap says if it cannot build the walls here, or None."""
+    done = subprocess.run([*walls(()), "-c", ""], capture_output=True, text=True)
+    if done.returncode:
+        return f"{INSTALL}  Bubblewrap is there and fails: {clean(done.stderr.strip())}"
     return None
 
 
-def walls():
-    """The call of bubblewrap: a read-only world without network, environment and neighbors."""
-    seen = {
-        Path(p)
-        for p in (sys.prefix, sys.base_prefix, *map(sysconfig.get_path, ("purelib", "platlib")))
-    }
-    binds = [path for path in SYSTEM if os.path.exists(path)] + sorted(map(str, seen))
-    command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
-    command += ["--cap-drop", "ALL", "--uid", "65534", "--gid", "65534"]
-    # For imports; no child opens to write.  First: an interpreter may lie in it.
-    command += ["--size", str(2**24), "--tmpfs", "/tmp"]
-    for path in binds:
-        if os.path.islink(path) and path in SYSTEM:
-            command += ["--symlink", os.readlink(path), path]
-        else:
-            command += ["--ro-bind", path, path]
-    for package in (HERE, *(path / "seqlib" for path in seen)):
-        if (package / "exercises").is_dir():
-            command += ["--tmpfs", str(package / "exercises")]  # its checks are not for answers
-    command += ["--ro-bind", str(HERE), "/answer/seqlib"]
-    if (HERE / "exercises").is_dir():
-        command += ["--tmpfs", "/answer/seqlib/exercises"]
-    for device in ("null", "zero", "urandom"):
-        command += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
-    command += ["--remount-ro", "/", "--chdir", "/"]
-    for name, value in {
-        "HOME": "/tmp",
-        "USER": "nobody",
-        "PYTHONPATH": "/answer",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONHASHSEED": "0",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-    }.items():
-        command += ["--setenv", name, value]
-    return command
-
-
 class Sandbox:
-    """A process behind the walls that forks a child for each question.  Use it in a `with`."""
+    """A process behind the walls that forks a child for each question.  Use it in a `with`.
 
-    def __init__(self, with_torch=False):
-        self.with_torch = with_torch
+    flavor  words for what it has imported or must not have: "plots", "torch", "derivation"
+    """
+
+    def __init__(self, flavor=()):
+        self.flavor = tuple(flavor)
 
     def __enter__(self):
         self.control, theirs = socket.socketpair()
-        kind = "torch" if self.with_torch else "numpy"
-        command = [*walls(), "--", sys.executable, "-P", "-m", "seqlib.grading.child"]
+        command = [*walls(self.flavor), "-m", "seqlib.grading.child", str(theirs.fileno())]
         self.process = subprocess.Popen(
-            [*command, str(theirs.fileno()), kind],
+            [*command, *self.flavor],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -124,9 +88,9 @@ class Sandbox:
         self.control.settimeout(START)
         try:
             if self.control.recv(5) != b"ready":
-                raise Fault(
-                    f"the sandbox did not start: {self.process.stderr.read()[-400:].decode()}"
-                )
+                told = self.process.stderr.read()[-400:].decode(errors="replace")
+                self.__exit__()
+                raise Fault(f"the sandbox did not start: {clean(told)}")
         except OSError as error:
             self.__exit__()
             raise Fault(f"the sandbox did not start: {error}") from error
@@ -142,9 +106,10 @@ class Sandbox:
     def fork(self):
         """A socket to a new child, and its number."""
         ours, theirs = socket.socketpair()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         try:
             socket.send_fds(self.control, [b"f" + bytes(STATUS.size)], [theirs.fileno()])
-            return ours, self._reply()
+            return ours, self._reply()[0]
         except OSError as error:
             ours.close()
             raise Fault(f"the sandbox does not fork: {error}") from error
@@ -154,10 +119,14 @@ class Sandbox:
     def end(self, child):
         """The exit code of a child; it is killed if it still runs.  Negative: the signal."""
         try:
-            self.control.sendall(b"e" + STATUS.pack(child))
-            return self._reply()
+            self.control.sendall(b"e" + STATUS.pack(child, False))
+            code, worn = self._reply()
         except OSError as error:
             raise Fault(f"the sandbox does not answer: {error}") from error
+        if worn:  # its scratch folder is full: a new sandbox has a new one
+            self.__exit__()
+            self.__enter__()
+        return code
 
     def _reply(self):
         reply = b""
@@ -166,22 +135,33 @@ class Sandbox:
             if not part:
                 raise Fault("the sandbox has ended")
             reply += part
-        return STATUS.unpack(reply)[0]
+        return STATUS.unpack(reply)
+
+
+class Cells:
+    """The code cells of a notebook.
+
+    left_out  dict of number: why, of those that ended the process or did not stop
+    """
+
+    def __init__(self, sources):
+        self.sources, self.left_out = list(sources), {}
 
 
 class Answer:
     """A function of a notebook in a child of a sandbox; called as if it were here.
 
-    cells     sources of the notebook's code cells
+    cells     Cells of the notebook
     function  its name
-    seconds   of the processor for a child; on the clock it may be PATIENCE times as many
+    seconds   of the processor for all calls, and as many for the cells; on the clock it may be
+              PATIENCE times as many
     A child that is no more is replaced as long as there is time.  Use it in a `with`.
     """
 
     def __init__(self, sandbox, cells, function, seconds, megabytes):
-        self.sandbox, self.seconds, self.left = sandbox, seconds, PATIENCE * seconds
-        self.setup = (list(cells), function, float(seconds), megabytes)
-        self.socket, self.causes, self.failed = None, [], ()
+        self.sandbox, self.cells, self.seconds = sandbox, cells, seconds
+        self.function, self.megabytes, self.left = function, megabytes, PATIENCE * seconds
+        self.socket, self.at, self.causes, self.failed, self.notes = None, 0, [], (), ()
 
     def __enter__(self):
         return self
@@ -190,48 +170,80 @@ class Answer:
         self.end()
 
     def __call__(self, *arguments):
+        if self.left <= 0:
+            raise Stopped(self.causes[-1] if self.causes else self.late())
         if self.socket is None:
             self.begin()
-        kind, *content = self.exchange(arguments)
+        start = time.monotonic()
+        try:
+            kind, *content = self.exchange(arguments, start + self.left)
+        finally:
+            self.left -= time.monotonic() - start
         if kind == "value" and len(content) == 1:
             return content[0]
         if kind == "wrong" and len(content) == 2 and all(isinstance(c, str) for c in content):
-            raise Wrong(content[0], content[1] or None)
+            raise Failed(clean(content[0]), clean(content[1]) or None)
+        if kind == "late":
+            raise self.stop(self.late())
         raise self.stop("it sent what is no reply")
 
     def begin(self):
+        """A child that has run the cells, but for those that end it."""
+        while len(self.cells.left_out) <= RESTARTS:
+            try:
+                return self.run_cells()
+            except Stopped as stopped:
+                if not self.at:
+                    raise
+                why = f"code cell {self.at}: {stopped}; it is left out"
+                self.cells.left_out[self.at] = why
+        self.causes.append("its cells end the process again and again")
+        self.left, self.at = 0, 0
+        raise Stopped(self.causes[-1])
+
+    def run_cells(self):
         self.socket, self.child = self.sandbox.fork()
+        self.process, self.at = None, 0
+        deadline = time.monotonic() + 1.5 * PATIENCE * self.seconds
+        text = np.frombuffer(json.dumps(self.cells.sources).encode(), np.uint8)
+        sent = text, self.function, float(self.seconds), float(PATIENCE)
         try:
-            kind, *content = self.exchange(self.setup)
+            left_out = tuple(self.cells.left_out)
+            kind, *content = self.exchange((*sent, self.megabytes, left_out), deadline)
         except Stopped as stopped:  # no code of the notebook has run yet
             raise Fault(f"the sandbox does not close: {stopped}") from stopped
         if kind != "locked":
             raise Fault(f"the sandbox does not close: {' '.join(map(str, content))}")
-        kind, *content = self.exchange()
-        if kind != "ready" or len(content) != 2 or not isinstance(content[1], tuple):
+        for _ in range(len(self.cells.sources) + 1):
+            kind, *content = self.exchange(None, deadline)
+            if kind != "cell" or len(content) != 1 or type(content[0]) is not int:
+                break
+            self.at = content[0]
+        if kind != "ready" or len(content) != 2 or not all(isinstance(c, tuple) for c in content):
             raise self.stop("it sent what is no reply")
-        self.failed = tuple(str(text) for text in content[1])
+        failed, self.notes = (tuple(clean(text) for text in texts[:20]) for texts in content)
+        self.failed, self.at = (*self.cells.left_out.values(), *failed), 0
 
-    def exchange(self, value=None):
-        """Send a value, if there is one, and read one; the time is taken from what is left."""
-        start = time.monotonic()
-        deadline = start + self.left
+    def late(self):
+        return f"it took longer than {self.seconds:g} s"
+
+    def exchange(self, value, deadline):
+        """Send a value, if there is one, and read one."""
         try:
             if value is not None:
                 self._send(wire.encoded(value), deadline)
             reply = wire.decoded(lambda n: self._receive(n, deadline))
             if not isinstance(reply, tuple) or not reply:
                 raise wire.Refused("a reply of another form")
+            if threads(self.process) > THREADS:
+                raise self.stop(f"it runs more than {THREADS} threads")
             return reply
         except TimeoutError:
-            self.left = 0
-            raise self.stop(f"it took longer than {self.seconds:g} s") from None
+            raise self.stop(self.late()) from None
         except wire.Refused as refused:
             raise self.stop(f"it sent {refused}") from refused
         except (EOFError, OSError) as error:
             raise self.stop() from error
-        finally:
-            self.left -= time.monotonic() - start
 
     def _send(self, message, deadline):
         message = memoryview(message)
@@ -245,7 +257,15 @@ class Answer:
         parts = bytearray()
         while len(parts) < n:
             self._wait(select.POLLIN, deadline)
-            part = self.socket.recv(min(n - len(parts), 2**20), socket.MSG_DONTWAIT)
+            most = min(n - len(parts), 2**20)
+            if self.process is None:  # the kernel tells who has sent
+                space = socket.CMSG_SPACE(CREDENTIALS.size)
+                part, told, _, _ = self.socket.recvmsg(most, space, socket.MSG_DONTWAIT)
+                for _, kind, data in told:
+                    if kind == socket.SCM_CREDENTIALS:
+                        self.process = CREDENTIALS.unpack(data)[0]
+            else:
+                part = self.socket.recv(most, socket.MSG_DONTWAIT)
             if not part:
                 raise EOFError
             parts += part
@@ -254,8 +274,12 @@ class Answer:
     def _wait(self, event, deadline):
         poll = select.poll()
         poll.register(self.socket, event)
-        if deadline <= time.monotonic() or not poll.poll(1000 * (deadline - time.monotonic())):
-            raise TimeoutError
+        while (left := deadline - time.monotonic()) > 0:
+            if poll.poll(1000 * min(left, GLANCE)):
+                return
+            if threads(self.process) > THREADS:
+                raise self.stop(f"it runs more than {THREADS} threads")
+        raise TimeoutError
 
     def stop(self, why=None):
         """End the child; returns what to raise."""
@@ -263,9 +287,12 @@ class Answer:
         if why is None:
             why = f"signal {-code}" if code < 0 else f"exit code {code}"
             why = f"the process ended ({why})"
-            if code == -signal.SIGXCPU:
-                self.left, why = 0, f"it took longer than {self.seconds:g} s"
-        self.causes.append(why)
+            if code in (-signal.SIGXCPU, STUCK):
+                why = self.late()
+        if not self.at:  # it was the function, not a cell
+            self.causes.append(why)
+            if why == self.late():
+                self.left = 0
         return Stopped(why, "Your function ended the process that runs it, or took too much.")
 
     def end(self):
@@ -274,3 +301,13 @@ class Answer:
         self.socket.close()
         self.socket = None
         return self.sandbox.end(self.child)
+
+
+def threads(process):
+    """How many threads a process has, as far as it can be told."""
+    if process is None:
+        return 0
+    try:
+        return len(os.listdir(f"/proc/{process}/task"))
+    except OSError:
+        return 0

@@ -1,0 +1,74 @@
+"""The rights that a child gives up before any code of a notebook runs in it."""
+
+import ctypes.util
+import fcntl
+import mmap
+import os
+import resource
+from math import ceil
+
+FILES = 2**24  # bytes of a file in the scratch folder
+CLONE_THREAD = 0x10000
+MAP_KINDS = 0x0F | 0x100  # of mmap's flags: shared or private, and whether it grows down
+# What NumPy needs to compute and Python to import; nothing that starts, connects or signals.
+COMPUTING = (
+    "read write readv writev pread64 close fstat stat lstat statx newfstatat lseek access "
+    "faccessat faccessat2 readlink readlinkat getdents64 getcwd dup dup2 munmap "
+    "mprotect mremap madvise brk rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack "
+    "setitimer getitimer nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday "
+    "time times getrusage getrandom sysinfo uname futex sched_yield sched_getaffinity "
+    "getcpu set_robust_list rseq getpid gettid getppid getuid geteuid getgid getegid poll "
+    "ppoll select pselect6 restart_syscall exit exit_group"
+).split()
+# The file system is read-only but for the scratch folder: there these may write.
+WRITING = (
+    "open openat mkdir mkdirat unlink unlinkat rmdir rename renameat renameat2 ftruncate".split()
+)
+
+
+def limit(seconds, megabytes):
+    """Bounds of what the process may take, and nowhere to print to.
+
+    seconds  of the processor
+    """
+    nowhere = os.open("/dev/null", os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    resource.setrlimit(resource.RLIMIT_CPU, (ceil(seconds), ceil(seconds) + 1))
+    for what, most in (
+        (resource.RLIMIT_DATA, megabytes * 2**20),
+        (resource.RLIMIT_AS, (megabytes + 4096) * 2**20),
+        (resource.RLIMIT_FSIZE, FILES),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 64),
+    ):
+        resource.setrlimit(what, (most, most))
+
+
+def lock():
+    """Let the kernel refuse every system call that computing does not need."""
+    seccomp = library()
+    rules, allow = seccomp.SyscallFilter(seccomp.ERRNO(1)), seccomp.ALLOW
+    for name in (*COMPUTING, *WRITING):
+        rules.add_rule(allow, name)
+    # Memory of its own alone: what is shared, or grows as a stack does, no limit counts.
+    rules.add_rule(allow, "mmap", seccomp.Arg(3, seccomp.MASKED_EQ, MAP_KINDS, mmap.MAP_PRIVATE))
+    for command in (fcntl.F_DUPFD, fcntl.F_GETFD, fcntl.F_SETFD, fcntl.F_GETFL, 1030):
+        rules.add_rule(allow, "fcntl", seccomp.Arg(1, seccomp.EQ, command))  # not F_SETOWN
+    rules.add_rule(allow, "prlimit64", seccomp.Arg(2, seccomp.EQ, 0))  # to ask
+    thread = seccomp.Arg(0, seccomp.MASKED_EQ, CLONE_THREAD, CLONE_THREAD)
+    rules.add_rule(allow, "clone", thread)
+    rules.add_rule(seccomp.ERRNO(38), "clone3")  # then the C library takes clone,
+    rules.add_rule(seccomp.ERRNO(25), "ioctl")  # and Python fcntl
+    rules.load()
+
+
+def library():
+    """pyseccomp, which otherwise starts programs to find two libraries."""
+    find = ctypes.util.find_library
+    ctypes.util.find_library = {"c": None, "seccomp": "libseccomp.so.2"}.get
+    try:
+        import pyseccomp
+    finally:
+        ctypes.util.find_library = find
+    return pyseccomp
