@@ -16,27 +16,32 @@ def sigmoid(a):
 
 
 def their_states(kernel, recurrent, bias, x, h):
-    """As the sender computes them, with u for how much is new."""
+    """As the sender computes them: u is how much is new; unit j has columns 3 j to 3 j + 2."""
     states = []
     for t in range(x.shape[1]):
         from_x, from_h = x[:, t] @ kernel + bias[0], h @ recurrent + bias[1]
-        u = sigmoid(from_x[:, :H] + from_h[:, :H])
-        r = sigmoid(from_x[:, H : 2 * H] + from_h[:, H : 2 * H])
-        n = np.tanh(from_x[:, 2 * H :] + r * from_h[:, 2 * H :])
+        u = sigmoid(from_x[:, 0::3] + from_h[:, 0::3])
+        r = sigmoid(from_x[:, 1::3] + from_h[:, 1::3])
+        n = np.tanh(from_x[:, 2::3] + r * from_h[:, 2::3])
         h = h + u * (n - h)
         states.append(h)
     return np.stack(states, axis=1)
 
 
-def blocks(kernel, recurrent, bias, order=(1, 0, 2), sign=-1, turn=True):
+def columns(part, k, by_unit=True):
+    """The columns of gate k of u, r, n."""
+    return part[..., k::3] if by_unit else part[..., k * H : (k + 1) * H]
+
+
+def blocks(kernel, recurrent, bias, order=(1, 0, 2), sign=-1, turn=True, by_unit=True):
     """The dict, with a known mistake."""
     signs = np.repeat([sign if k == 0 else 1 for k in order], H)
     parts = {"W_x": kernel, "W_h": recurrent, "b_x": bias[0], "b_h": bias[1]}
     made = {}
     for name, part in parts.items():
-        rows = np.concatenate([part.T[k * H : (k + 1) * H] for k in order])
-        if name == "W_h" and not turn:
-            rows = np.concatenate([recurrent[:, k * H : (k + 1) * H] for k in order])
+        found = [columns(part, k, by_unit) for k in order]
+        turned = turn or name != "W_h"
+        rows = np.concatenate([block.T if turned else block for block in found])
         made[name] = (signs * rows.T).T
     return made
 
@@ -60,8 +65,11 @@ def elsewhere(steps):
         given = kernel, recurrent, bias
         suspects = {
             "The new update gate is 1 - u: see (gru-swap).": ours(blocks(*given, sign=1), x, h),
-            "The blocks come as u, r, n and go as r, z, n.": ours(
+            "The gates come as u, r, n and go as r, z, n.": ours(
                 blocks(*given, order=(0, 1, 2)), x, h
+            ),
+            "The columns lie unit by unit, not gate by gate.": ours(
+                blocks(*given, by_unit=False), x, h
             ),
         }
         if steps > 1:

@@ -5,12 +5,21 @@ from seqlib.grading.mutants import Mutant, constant, nan
 from seqlib.scratch import ops
 
 
-def moved(kernel, recurrent, bias, order="run", sides=("W_x", "W_h", "b_x", "b_h"), turn=True):
+def moved(
+    kernel,
+    recurrent,
+    bias,
+    order="run",
+    sides=("W_x", "W_h", "b_x", "b_h"),
+    turn=True,
+    by_unit=True,
+):
     """sides: those whose update gate changes its sign."""
     parts = {"W_x": kernel, "W_h": recurrent, "b_x": bias[0], "b_h": bias[1]}
     made = {}
     for name, part in parts.items():
-        block = dict(zip("urn", np.split(part, 3, axis=-1), strict=True))
+        found = [part[..., k::3] for k in range(3)] if by_unit else np.split(part, 3, axis=-1)
+        block = dict(zip("urn", found, strict=True))
         if name in sides:
             block["u"] = -block["u"]
         if name == "W_h" and not turn:
@@ -112,6 +121,7 @@ MUTANTS = {
         Mutant(lambda *a: moved(*a, sides=("W_x", "b_x", "b_h")), 1, "also from the state"),
         Mutant(lambda *a: moved(*a, order="urn"), 0, "go as r, z, n"),
         Mutant(lambda *a: moved(*a, turn=False), 1, "has to be transposed"),
+        Mutant(lambda *a: moved(*a, by_unit=False), 0, "unit by unit"),
         Mutant(one_bias, 0, "each side keeps its own bias"),
         Mutant(not_turned, 0, "Order, transpose and sign"),
         Mutant(constant, 0, "Order, transpose and sign"),
