@@ -73,7 +73,6 @@ def along(loss, at, directions):
 
 
 def product(value, direction):
-    """The sum of value * direction, in float32 if value holds no more digits."""
-    with np.errstate(all="ignore"):
-        single = np.array_equal(value, value.astype(np.float32))
-    return np.sum(value * direction).astype(np.float32 if single else float)
+    """The sum of value * direction; of float32 if value is."""
+    single = value.dtype.kind == "f" and value.dtype.itemsize < 8
+    return np.sum(value * direction).astype(value.dtype if single else float)
