@@ -286,7 +286,7 @@ MUTANTS = {
         Mutant(lambda *a: cover(*a, shifted=False), 0, "Weights by"),
         Mutant(lambda e, real: cover(np.clip(e, -50, 50), real), 0, "all later steps"),
         Mutant(lambda e, real: cover(e, prefix(real)), 0, "Weights by"),
-        Mutant(lambda e, real: cover(e, between(real)), 0, "Weights by"),
+        Mutant(lambda e, real: cover(e, between(real)), 0, "all later steps"),
         Mutant(lambda e, real: cover(e, real[:1] | (real & False)), 0, "Weights by"),
         Mutant(only(lambda e, real: e.shape[1] in (2, 4, 5), cover), 1, "Weights by"),
         Mutant(only(lambda e, real: e.shape[2] == 5, cover), 0, "Weights by"),
