@@ -153,19 +153,26 @@ def test_what_never_varies_is_told():
     assert found["these[]", "value"] == [1, 1, 2] and found["x", "size 1"] == [4, 5]
 
 
+def probes(exercise):
+    return mutants.written(exercise).get("PROBES", {})
+
+
 DERIVATIONS = [
     (exercise, name) for exercise, name in ALL if exercises.questions(exercise)[name].derivation
 ]
 
 
-@pytest.mark.parametrize(("exercise", "name"), DERIVATIONS)
+PROBED = [(exercise, name) for exercise, name in DERIVATIONS if name in probes(exercise)]
+
+
+@pytest.mark.parametrize(("exercise", "name"), PROBED)
 def test_a_derivation_cannot_be_replaced_by_probing(exercise, name):
     """The loss moved entry by entry gives the gradient, but not within twenty times the limit.
 
     The right answer needs less than a twentieth of it.  Probing is timed on some entries.
     """
     question, solution = exercises.questions(exercise)[name], solution_of(exercise, name)
-    probe = mutants.written(exercise)["PROBES"][name]
+    probe = probes(exercise)[name]
     seen = sorted(varied.calls(question, solution, 1), key=lambda a: entries(probe, a))
     small, large = seen[0], seen[-1]
     for complex_steps, tolerance in ((False, 1e-6), (True, 1e-9)):
@@ -187,6 +194,19 @@ def test_a_derivation_cannot_be_replaced_by_probing(exercise, name):
 
 def entries(probe, arguments):
     return sum(np.size(a) for a in probe.at(*arguments).values())
+
+
+@pytest.mark.parametrize(("exercise", "name"), sorted(set(DERIVATIONS) - set(PROBED)))
+def test_where_probing_is_fast_its_answers_are_mutants(exercise, name):
+    """They are right on ordinary numbers, and are listed as answers that get nothing."""
+    question, solution = exercises.questions(exercise)[name], solution_of(exercise, name)
+    first = varied.calls(question, solution, 1)[0]
+    substitutes = mutants.written(exercise)["SUBSTITUTES"][name]
+    nothing = {mutant.answer for mutant in wrong_answers(exercise)[name] if mutant.points == 0}
+    assert len(substitutes) >= 3 and set(substitutes) <= nothing
+    for substitute in substitutes:
+        expected = questions.plain(solution(*first))
+        same("derivative", questions.plain(substitute(*first)), expected, tolerance=1e-6)
 
 
 @pytest.mark.parametrize(("exercise", "name"), DERIVATIONS)

@@ -34,7 +34,7 @@ def calls(question, solution, seed):
 def facts(question, solution, seed):
     """What the arguments are: a dict from (argument, property) to the list of what it was.
 
-    An argument within another one has a path for its name: params['W_xh'], gradients[]['b'].  Of an
+    An argument within another one has a path for its name: params['W_xh'], gradients[][.].  Of an
     array these are the properties: dtype, each of its sizes, and a digest of its entries; of
     booleans, which of ROWS occur; of other numbers, the words of `words`.
     """
@@ -49,8 +49,11 @@ def facts(question, solution, seed):
 
 def _facts(path, value):
     if isinstance(value, dict):
+        free = path.endswith("[]")  # one of a list of dicts, whose keys may be any
+        if free:
+            yield (path, "keys"), tuple(value)
         for key, item in value.items():
-            yield from _facts(f"{path}[{key!r}]", item)
+            yield from _facts(f"{path}[.]" if free else f"{path}[{key!r}]", item)
     elif isinstance(value, list):
         yield (path, "length"), len(value)
         for item in value:
