@@ -37,6 +37,7 @@ LEAST_QUESTIONS, LEAST_MUTANTS = 3, 7
 SECRETS = [8_675_309_401_123, 3, 2**62 + 17]
 LIMIT = 10  # seconds of the processor that `grade` gives to a question
 FIXED = {  # what the text of a question itself fixes, and why
+    "gru.elsewhere": {"bias size 0": "the input's side and the state's"},
 }
 ROLE = re.compile(r"\{(?:eq|doc|ref|numref|cite)[:\w]*\}`")
 
