@@ -213,7 +213,7 @@ MUTANTS = {
         Mutant(lambda eps: (1 - eps, int(1 / eps)), 0, "Equal steps"),
         Mutant(lambda eps: ((far(eps) - 1) / far(eps), far(eps) + 1), 0, "count the steps"),
         Mutant(lambda eps: ((far(eps) - 1) / far(eps), far(eps) - 1), 0, "count the steps"),
-        Mutant(different, 0, "count the steps"),
+        Mutant(different, 0, "another z is best"),
         Mutant(lambda eps: best(eps, n=6), 0, "count the steps"),
         Mutant(lambda eps: best(eps, most=50), 0, "count the steps"),
         Mutant(lambda eps: own(best(max(eps, 0.007))[0], eps), 1, "as small as 0.005"),

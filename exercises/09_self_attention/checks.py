@@ -157,7 +157,8 @@ def compared_parts(answer, y, L, whole, total):
 
 # A vector for each distance
 
-MANY = 1, 150, 120, 1100, 20  # B, T, K, Kv, c
+PEAKED = 3, 5, 4, 2, 3  # B, T, K, Kv, c
+MANY = 1, 150, 120, 1100, 20
 
 
 def weighted(e, v, mask=True):
@@ -183,9 +184,9 @@ def distances(names):
     def case(answer, rng):
         (B, T, K, Kv), other = unequal(rng, 4)
         sizes = (B, T + 3, K, Kv, 2), (*other, 1), (2, 3, 2, 1, 4), (2, 4, 3, 2, 0)
-        for B, T, K, Kv, c in (*sizes, (1, 1, 1, 1, 1), (3, 5, 4, 2, 2), MANY):
+        for B, T, K, Kv, c in (*sizes, (1, 1, 1, 1, 1), PEAKED, MANY):
             given = {
-                "q": rng.standard_normal((B, T, K)) * (400 if B == 3 and c == 2 else 1),
+                "q": rng.standard_normal((B, T, K)) * (1e5 if (B, T, K, Kv, c) == PEAKED else 1),
                 "k": rng.standard_normal((B, T, K)),
                 "v": rng.standard_normal((B, T, Kv)),
                 "a": rng.standard_normal((2 * c + 1, K)),

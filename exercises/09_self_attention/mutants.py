@@ -245,7 +245,7 @@ MUTANTS = {
         Mutant(lambda *a: grouped(*a, masked=False), 0, "The mask is not used"),
         Mutant(lambda *a: grouped(*a, guard=False), 2, "weights of 0"),
         Mutant(lambda q, k, v, m, dy: grouped(q, k, v, prefix(m), dy), 0, "for each."),
-        Mutant(lambda q, k, v, m, dy: grouped(q, k, v, between(m), dy), 0, "for each."),
+        Mutant(lambda q, k, v, m, dy: grouped(q, k, v, between(m), dy), 0, "Which head reads"),
         Mutant(lambda q, k, v, m, dy: grouped(q, k, v, np.tril(m | True), dy), 0, "for each."),
         Mutant(lambda q, k, v, m, dy: grouped(q, k, v, m, dy[:, :1] + 0 * dy), 0, "for each."),
         Mutant(only(lambda q, k, v, m, dy: q.shape[1] == 4, grouped), 0, "for each."),
