@@ -33,8 +33,8 @@ def digest(exercise):
 
 def measured(exercise):
     """What came of an exercise: for each question its mutants, and the faults with any secret."""
-    answers, wrong = mutants.solutions(exercise), mutants.written(exercise)["MUTANTS"]
-    found = {}
+    of, answers = digest(exercise), mutants.solutions(exercise)
+    wrong, found = mutants.written(exercise)["MUTANTS"], {}
     for name, question in exercises.questions(exercise).items():
         start, faults = time.process_time(), []
         for secret in SECRETS:
@@ -43,7 +43,7 @@ def measured(exercise):
         seconds = round(time.process_time() - start, 1)
         found[name] = {"mutants": len(wrong[name]), "faults": faults, "cpu_seconds": seconds}
         print(name, found[name], flush=True)
-    return {"digest": digest(exercise), "questions": found}
+    return {"digest": of, "questions": found}
 
 
 def main(chosen):
@@ -51,7 +51,9 @@ def main(chosen):
     results = json.loads(path.read_text("utf-8"))["results"] if path.exists() else {}
     results |= {exercise: measured(exercise) for exercise in chosen or exercises.names()}
     results = {name: results[name] for name in exercises.names() if name in results}
-    record.write("marks", {"seeds": len(SECRETS)}, results)
+    asked = [one for result in results.values() for one in result["questions"].values()]
+    seconds = sum(one["cpu_seconds"] for one in asked)
+    record.write("marks", {"seeds": len(SECRETS)}, results, cpu_seconds=seconds)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import marks
+import nbformat
 import numpy as np
 import pytest
 import varied
@@ -33,7 +35,7 @@ from seqlib.grading import (
 ROOT = Path(__file__).resolve().parent.parent
 EXERCISES = sorted(path.parent.name for path in ROOT.glob("exercises/*/solution.ipynb"))
 ALL = [(exercise, name) for exercise in EXERCISES for name in exercises.questions(exercise)]
-LEAST_QUESTIONS, LEAST_MUTANTS = 3, 7
+LEAST_QUESTIONS, LEAST_MUTANTS = 3, 11
 SECRETS = [8_675_309_401_123, 3, 2**62 + 17]
 LIMIT = 10  # seconds of the processor that `grade` gives to a question
 FIXED = {  # what the text of a question itself fixes, and why
@@ -98,6 +100,13 @@ def test_the_students_copy_earns_nothing(exercise):
     assert [one.points for one in reports] == [0] * len(reports)
     messages = {outcome.message for one in reports for outcome in one.outcomes}
     assert messages == {"not written yet"}
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_jupyter_saves_the_students_copy_as_it_is(exercise):
+    path = ROOT / "exercises" / exercise / "student.ipynb"
+    saved = nbformat.writes(nbformat.read(path, as_version=4)) + "\n"
+    assert saved == path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
@@ -310,6 +319,32 @@ def doubled(answer, rng):
 
 
 QUESTION = Question("test.double", "double", (Case(2, "twice", doubled, "See (double)."),))
+
+
+def test_a_weak_case_and_a_wrong_mark_are_told():
+    """By the function that tries all mutants: it is what finds weak cases."""
+
+    def double(x):
+        return 2 * x
+
+    good = mutants.Mutant(lambda x: x * x, 0, "Do not square")
+    assert mutants.faults(QUESTION, double, (good,)) == []
+    (one,) = mutants.faults(QUESTION, double, (mutants.Mutant(lambda x: x, 2, "See"),))
+    assert "gets 0 points, not 2" in one
+    (one,) = mutants.faults(QUESTION, double, (mutants.Mutant(lambda x: x, 0, "Do not"),))
+    assert "does not trigger its hint" in one
+    found = mutants.faults(QUESTION, double, (mutants.Mutant(double, 2, ""),))
+    assert "gets 2 points" in found[0]  # it passes
+    (one,) = mutants.faults(QUESTION, lambda x: 3 * x, ())
+    assert "the solution fails at 'twice'" in one
+
+    def weak(answer, rng):
+        ensure(np.all(np.asarray(answer(rng.random(3))) <= 1.5), "large")
+
+    question = Question("test.weak", "f", (Case(2, "small", weak, ""),))
+    found = mutants.faults(question, lambda x: x, ())
+    assert "1 everywhere: passes 'small'" in found and "0.5: passes 'small'" in found
+    assert not any("nan" in one for one in found)
 
 
 def outcome(answer):
@@ -576,3 +611,13 @@ def test_the_display_in_a_kernel_is_a_table(monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython", IPython)
     check(FIRST, first_solution())
     assert "<table>" in shown.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_console_that_knows_few_signs(encoding):
+    path = ROOT / "exercises" / EXERCISES[0] / "solution.ipynb"
+    call = [sys.executable, "-m", "seqlib.grading", "check", str(path)]
+    env = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(call, env=env, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"14 of 14 points" in done.stdout

@@ -39,7 +39,8 @@ def derivatives(w, h_0, x):
 
 
 def pair(found):
-    ensure(isinstance(found, tuple) and len(found) == 2, "what came back is no pair")
+    ensure(isinstance(found, tuple | np.ndarray), "what came back is no pair")
+    ensure(np.ndim(found[0]) == 1 and len(found) == 2, "what came back are not two arrays (T,)")
     return found
 
 

@@ -128,18 +128,15 @@ def compared_parts(answer, y, L, whole, total):
     found = answer(y, L)
     ensure(isinstance(found, tuple) and len(found) == 2, "what came back is no pair (y, L)")
     weights = L[..., None] / L.sum(axis=0)[..., None]
-    same(
-        "y",
-        found[0],
-        whole,
-        suspects={
-            "The parts do not weigh the same: each has its sum, (online-sum).": y.mean(axis=0),
-            "L is the logarithm of a sum, see (online-weights): undo it.": (weights * y).sum(0),
-            "Each y was divided by its own sum, (online-weights): divide by that of all.": (
-                np.exp(L)[..., None] * y
-            ).sum(axis=0),
-        },
-    )
+    suspects = {
+        "The parts do not weigh the same: each has its sum, (online-sum).": y.mean(axis=0),
+        "L is the logarithm of a sum, see (online-weights): undo it.": (weights * y).sum(0),
+        "Each y was divided by its own sum, (online-weights): divide by that of all.": (
+            np.exp(L)[..., None] * y
+        ).sum(axis=0),
+    }
+    finite = {hint: a for hint, a in suspects.items() if np.isfinite(a).all()}
+    same("y", found[0], whole, suspects=finite)
     here = np.isfinite(total)
     logs = np.asarray(found[1])
     ensure(logs.shape == total.shape, f"L: shape {logs.shape}; expected {total.shape}")

@@ -106,6 +106,9 @@ def main(arguments=None):
         command.add_argument(f"--tls-{name}", metavar="FILE", help="for a tls:// scheduler")
     command.add_argument("--quiet", action="store_true", help="no progress bar")
     command.set_defaults(run=grade_all)
+    for stream in (sys.stdout, sys.stderr):  # a console may know fewer signs than are printed
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     options = parser.parse_args(arguments)
     try:
         return options.run(options)

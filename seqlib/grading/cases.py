@@ -8,7 +8,7 @@ are.
 
 import numpy as np
 
-from seqlib.grading.questions import Wrong, ensure, same
+from seqlib.grading import Wrong, ensure, same
 
 STEP = 1e-30
 

@@ -57,7 +57,7 @@ def student(notebook):
             text = DOCUMENT.sub(as_words, ROLE.sub(r"(\1)", text))
         for key in ("tags", "mystnb"):
             cell["metadata"].pop(key, None)
-        cell["source"] = text
+        cell["source"] = text.splitlines(keepends=True)  # as Jupyter stores it
     if not stubs:
         raise ValueError("nothing stands between ### BEGIN SOLUTION and ### END SOLUTION")
     notebook["metadata"]["seqlib"].pop("cpu_seconds", None)
