@@ -47,14 +47,16 @@ def same_gradients(found, loss, at, rng, *, where=None, suspects=None):
         )
         direction, part = np.zeros(a.shape), (where or {}).get(name, ...)
         direction[part] = rng.standard_normal(a.shape)[part]
-        directions[name] = direction / np.linalg.norm(direction)
+        direction /= np.linalg.norm(direction)
+        size = max(1.0, abs(float(product(value, direction))))  # so that no name hides another
+        directions[name] = direction / (size if np.isfinite(size) else 1.0)
         products[name] = product(value, directions[name])
 
     def slopes(loss):
         return {name: along(loss, at, {name: d}) for name, d in directions.items()}
 
     total = sum(products.values())
-    try:
+    try:  # all at once; if that is wrong, name by name
         same("gradients along a random direction", total, along(loss, at, directions))
     except Wrong:
         same(
@@ -63,7 +65,6 @@ def same_gradients(found, loss, at, rng, *, where=None, suspects=None):
             slopes(loss),
             suspects={hint: slopes(other) for hint, other in (suspects or {}).items()},
         )
-        raise
 
 
 def along(loss, at, directions):
