@@ -45,13 +45,16 @@ def pair(found):
 
 
 def compared(what, found, expected, suspects):
-    """Relative to the largest, also where all are near the smallest numbers."""
-    size = np.abs(expected).max()
+    """Relative to the largest where all are near the smallest numbers."""
     ensure(
         np.shape(found) == expected.shape, f"{what}: shape {np.shape(found)}, not {expected.shape}"
     )
+    size = np.abs(expected).max()
+    if size > 1e-300:
+        size = 1.0
+    else:
+        what = f"{what}, relative to the largest of numbers near 1e-309"
     suspects = {hint: suspect / size for hint, suspect in suspects.items()}
-    what = f"{what}, relative to the largest" + " (numbers near 1e-309)" * bool(size < 1e-300)
     same(what, np.asarray(found) / size, expected / size, tolerance=1e-12, suspects=suspects)
 
 

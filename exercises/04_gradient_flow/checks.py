@@ -93,11 +93,11 @@ MATRICES = ((3, 2), (2, 4))
 
 def gradients(rng, sizes, count):
     """One dict for each size, which is that of all its arrays together; some arrays and names."""
-    names = rng.permutation(["W", "b", "V", "U_x", "gain", "c"])[:count]
+    names = [f"{letter}_{rng.integers(100)}" for letter in rng.permutation(list("WbVUgc"))[:count]]
     shapes = [MATRICES[rng.integers(2)], *(SHAPES[k] for k in rng.permutation(len(SHAPES)))]
     drawn = []
     for size in sizes:
-        g = {str(n): rng.standard_normal(shape) for n, shape in zip(names, shapes, strict=False)}
+        g = {n: rng.standard_normal(shape) for n, shape in zip(names, shapes, strict=False)}
         norm = length(g)
         drawn.append({name: np.asarray(array * size / norm) for name, array in g.items()})
     return drawn
