@@ -22,6 +22,7 @@ from seqlib.grading import (
     Question,
     Wrong,
     __main__,
+    cases,
     check,
     ensure,
     exercises,
@@ -39,6 +40,7 @@ LEAST_QUESTIONS, LEAST_MUTANTS = 3, 11
 SECRETS = [8_675_309_401_123, 3, 2**62 + 17]
 LIMIT = 10  # seconds of the processor that `grade` gives to a question
 FIXED = {  # what the text of a question itself fixes, and why
+    "gru.elsewhere": {"bias size 0": "the input's side and the state's"},
 }
 ROLE = re.compile(r"\{(?:eq|doc|ref|numref|cite)[:\w]*\}`")
 
@@ -621,3 +623,65 @@ def test_a_console_that_knows_few_signs(encoding):
     done = subprocess.run(call, env=env, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     assert b"14 of 14 points" in done.stdout
+
+
+# Gradients along random directions
+
+
+def bent(at):
+    return np.sum(np.tanh(at["x"] @ at["w"]))
+
+
+def bent_gradients(at):
+    slope = 1 - np.tanh(at["x"] @ at["w"]) ** 2
+    return {"x": slope[:, None] * at["w"], "w": slope @ at["x"]}
+
+
+def drawn(seed=0, rows=300):
+    rng = np.random.default_rng(seed)
+    return {"x": rng.standard_normal((rows, 4)), "w": rng.standard_normal(4)}, rng
+
+
+def test_right_gradients_pass_whatever_their_size():
+    for seed, rows in enumerate((1, 3, 30_000)):
+        at, rng = drawn(seed, rows)
+        cases.same_gradients(bent_gradients(at), bent, at, rng)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda d: d["x"].__setitem__((7, 2), d["x"][7, 2] + 1e-6), "gradient .*'x'"),
+        (lambda d: d.update(w=d["w"] * (1 + 1e-7)), "gradient .*'w'"),
+        (lambda d: d.update(w=d["w"][:3]), r"shape \(3,\); expected \(4,\)"),
+        (lambda d: d.update(w=np.nan * d["w"]), "not finite"),
+        (lambda d: d.update(w="none"), "no array of numbers"),
+        (lambda d: d.pop("x"), "no key 'x'"),
+    ],
+)
+def test_a_wrong_entry_among_many_is_found(spoil, message):
+    at, rng = drawn()
+    found = bent_gradients(at)
+    spoil(found)
+    with pytest.raises(Wrong, match=message):
+        cases.same_gradients(found, bent, at, rng)
+
+
+def test_a_known_mistake_in_a_gradient_is_named_and_a_part_is_looked_at_alone():
+    at, rng = drawn()
+    turned = {name: -a for name, a in bent_gradients(at).items()}
+    with pytest.raises(Wrong) as caught:
+        cases.same_gradients(turned, bent, at, rng, suspects={"sign": lambda a: -bent(a)})
+    assert caught.value.hint == "sign"
+    half = bent_gradients(at)
+    half["w"][2:] = 0
+    cases.same_gradients(half, bent, at, rng, where={"w": slice(0, 2)})
+    with pytest.raises(Wrong):
+        cases.same_gradients(half, bent, at, rng, where={"w": slice(1, 3)})
+
+
+def test_sizes_are_unequal_twice():
+    for seed in range(20):
+        one, other = cases.unequal(np.random.default_rng(seed), 4, least=3)
+        assert len(set(one)) == len(set(other)) == 4 and min(one) >= 3
+        assert all(a != b for a, b in zip(one, other, strict=True))

@@ -54,6 +54,16 @@ def noise(solution):
     return answer
 
 
+def only(fits, answer):
+    """The answer that is one for some arguments, and fails for all others."""
+
+    def limited(*arguments):
+        assert fits(*arguments)
+        return answer(*arguments)
+
+    return limited
+
+
 def filled(value, number):
     """The same tuples, dicts and shapes with one number everywhere, or with drawn ones."""
     if isinstance(value, dict):
