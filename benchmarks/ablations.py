@@ -102,6 +102,9 @@ VARIANTS = {
     "no residual": WHOLE._replace(norms=without("no residual", residual=False)),
     "no norms": WHOLE._replace(norms=without("no norms", norm=False)),
     "no feed-forward": WHOLE._replace(norms=without("no feed-forward", taken=FEED)),
+    "no feed-forward, D 68": WHOLE._replace(  # nearly as many weights as the whole
+        D=68, norms=without("no feed-forward", taken=FEED)
+    ),
     "one head": WHOLE._replace(heads=1),
     "norms after": WHOLE._replace(norms=POST_NORM),
     "not tied": WHOLE._replace(tied=False),

@@ -1,13 +1,15 @@
 """What the GRU's gates are for: gates held, a latch from four update biases, and Reber strings.
 
-python benchmarks/gru.py      ten minutes; writes benchmarks/gru.json
+python benchmarks/gru.py             ten minutes; writes benchmarks/gru.json
+python benchmarks/gru.py --missing   only the models that the record does not have yet
 
 Three experiments, each over several seeds and two learning rates.  (1) The adding problem over 50
-steps and embedded Reber strings, by GRUs with gates held at a number.  (2) The latch task with a
-delay of 100 steps, from four biases of the update gate.  (3) Reber strings, of the usual length and
-of twice that, by RNN, LSTM and both GRUs.
+steps and embedded Reber strings, by GRUs with gates held at a number, one of them with a reset gate
+that starts nearly open.  (2) The latch task with a delay of 100 steps, from four biases of the
+update gate.  (3) Reber strings, of the usual length and of twice that, by RNN, LSTM and both GRUs.
 """
 
+import sys
 from typing import Any, NamedTuple
 
 import record  # first: it sets one thread before NumPy is imported
@@ -21,14 +23,6 @@ from seqlib.scratch import gru, gru_reset_before, losses, lstm, models, ops, rnn
 SEEDS, RATES = (0, 1, 2), (3e-3, 1e-2)
 B, CLIP, EVERY = 32, 1.0, 25
 CHECKING, TEST = 500, 1000  # sequences
-HOLDS = {
-    "full": {},
-    "r = 1": {"r": 1.0},
-    "r = 0": {"r": 0.0},
-    "z = 0": {"z": 0.0},
-    "z = 0.9": {"z": 0.9},
-    "r = 1, z = 0": {"r": 1.0, "z": 0.0},
-}
 CELLS = {"RNN": rnn, "LSTM": lstm, "GRU": gru, "GRU, reset before": gru_reset_before}
 ADDING = {"length": 50, "H": 32, "updates": 1500, "solved": 0.01}
 LATCH = {"biases": (0.0, 1.0, 3.0, 5.0), "delay": 100, "noise": 0.2, "H": 32, "updates": 1000}
@@ -36,13 +30,15 @@ REBER = {"D": 7, "H": 32, "updates": 1500, "again": (0.5, 0.9), "illegal": 0.1, 
 
 
 class Variant(NamedTuple):
-    """The GRU with gates held at a number, or with a number added to the update gate's bias."""
+    """The GRU with gates held at a number, or with a number added to the bias of a gate."""
 
     hold: Any = None
     update_bias: float = 0.0
+    reset_bias: float = 0.0
 
     def init(self, rng, D, H, dtype=np.float64):
         params = gru.init(rng, D, H, dtype)
+        params["b_x"][:H] += self.reset_bias
         params["b_x"][H : 2 * H] += self.update_bias
         return params
 
@@ -51,6 +47,17 @@ class Variant(NamedTuple):
 
     def backward(self, dh, dstate_T, cache):
         return gru.backward(dh, dstate_T, cache)
+
+
+HELD = {
+    "full": Variant({}),
+    "r = 1": Variant({"r": 1.0}),
+    "r = 0": Variant({"r": 0.0}),
+    "z = 0": Variant({"z": 0.0}),
+    "z = 0, r bias + 3": Variant({"z": 0.0}, reset_bias=3.0),
+    "z = 0.9": Variant({"z": 0.9}),
+    "r = 1, z = 0": Variant({"r": 1.0, "z": 0.0}),
+}
 
 
 class Task(NamedTuple):
@@ -131,9 +138,15 @@ def trained(name, cell, rate, seed):
     }
 
 
-def rows_of(title, name, cell):
-    """One line of the record for each rate and seed, and a printed summary."""
-    rows = [{"model": title, **trained(name, cell, rate, seed)} for rate in RATES for seed in SEEDS]
+def rows_of(title, name, cell, kept):
+    """One line of the record for each rate and seed, and a printed summary.
+
+    kept  rows of an earlier run; those of this model and task are taken over
+    """
+    rows = [row for row in kept if (row["model"], row["task"]) == (title, name)]
+    rows = rows or [
+        {"model": title, **trained(name, cell, rate, seed)} for rate in RATES for seed in SEEDS
+    ]
     for rate in RATES:
         here = [row for row in rows if row["rate"] == rate]
         updates = ", ".join(str(row["updates"]) for row in here)
@@ -145,18 +158,19 @@ def rows_of(title, name, cell):
     return rows
 
 
-def main():
+def main(missing):
+    old = record.stored("gru")["results"] if missing else {"held": [], "latch": [], "reber": []}
     held, latch, reber = [], [], []
     print("task        model                  rate     score   solved   updates")
     for task in ("adding", f"reber {REBER['again'][0]}"):
-        for title, hold in HOLDS.items():
-            held += rows_of(title, task, Variant(hold))
+        for title, cell in HELD.items():
+            held += rows_of(title, task, cell, old["held"])
     for bias in LATCH["biases"]:
-        rows = rows_of(f"bias {bias:g}", "latch", Variant(None, bias))
+        rows = rows_of(f"bias {bias:g}", "latch", Variant(None, bias), old["latch"])
         latch += [{**row, "bias": bias} for row in rows]
     for again in REBER["again"]:
         for title, cell in CELLS.items():
-            rows = rows_of(title, f"reber {again}", cell)
+            rows = rows_of(title, f"reber {again}", cell, old["reber"])
             reber += [{**row, "again": again} for row in rows]
     recipe = {
         "optimizer": {"name": "adam", "rates": RATES, "clip_norm": CLIP},
@@ -172,8 +186,12 @@ def main():
         "seeds": SEEDS,
         "dtype": "float32",
     }
-    record.write("gru", recipe, {"held": held, "latch": latch, "reber": reber})
+    results = {"held": held, "latch": latch, "reber": reber}
+    had = {row["model"] for rows in old.values() for row in rows}
+    new = dict.fromkeys(row["model"] for rows in results.values() for row in rows)
+    added = "the rows of " + "; ".join(name for name in new if name not in had)
+    record.write("gru", recipe, results, added=added if missing else None)
 
 
 if __name__ == "__main__":
-    main()
+    main(missing="--missing" in sys.argv[1:])

@@ -7,9 +7,11 @@ short English-French phrases.  (1) New Transformers of 2 to 16 layers: the norm 
 W_2 in the feed-forward network of every layer, with the weights drawn as in seqlib and as in the
 paper (normal, variance 2 / (in + out), all biases 0).  (2) Transformers of 2, 4 and 8 layers, with
 and without a warm-up of the learning rate, at two rates, without clipping: the loss at the end.
+Beside it, what the same words cost who only counts them.
 """
 
 import time
+from collections import Counter
 
 import record  # first: it sets one thread before NumPy is imported
 
@@ -72,6 +74,23 @@ def gradients():
     return rows
 
 
+def entropy(ids):
+    """Of the frequencies of ids, in nats."""
+    p = np.array(list(Counter(ids.tolist()).values())) / len(ids)
+    return float(-(p * np.log(p)).sum())
+
+
+def yardsticks():
+    """Nats for each French word, END included, without a look at anything but its place."""
+    ids, places = ROWS.targets[ROWS.mask], np.nonzero(ROWS.mask)[1]
+    by_place = [(places == t).mean() * entropy(ids[places == t]) for t in np.unique(places)]
+    return {
+        "uniform": round(float(np.log(len(phrases.FRENCH))), 4),
+        "words": round(entropy(ids), 4),
+        "words by place": round(float(sum(by_place)), 4),
+    }
+
+
 def drawn(rng):
     while True:
         yield from text.minibatches_by_length(rng, ROWS, BATCH)
@@ -105,10 +124,11 @@ def training():
 
 
 def main():
-    results = {"gradients": gradients(), "training": training()}
+    results = {"yardsticks": yardsticks(), "gradients": gradients(), "training": training()}
     recipe = {
         "task": f"phrases of at most {LONGEST} words, {len(TRAIN)} to train on",
         "model": {"D": D, "H": H, "heads": HEADS, "positions": "sinusoidal", "tied": True},
+        "yardsticks": "entropy of the French words that are trained on, in nats",
         "gradients": {**GRADIENTS, "loss": "of a new model on one batch", "dtype": "float64"},
         "training": {
             **TRAINING,

@@ -34,24 +34,34 @@ def interleaved(alternatives, repetitions):
     return {name: float(np.median(times[2:])) for name, times in seconds.items()}
 
 
-def write(name, recipe, results, *, cpu_seconds=None, **versions):
+def stored(name):
+    """The record benchmarks/NAME.json as it stands."""
+    return json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+
+
+def write(name, recipe, results, *, cpu_seconds=None, added=None, **versions):
     """Write benchmarks/NAME.json: what was run, where, when, and what came out.
 
     cpu_seconds  of all that the results took; None: of this process and of those it waited for
+    added        what this run adds to the stored record, in words, if it takes the rest over from
+                 there; when and where the rest was run stays, and this run's own goes to a list
     """
     seconds = sum(os.times()[:4]) if cpu_seconds is None else cpu_seconds
-    content = {
-        "recipe": recipe,
-        "results": results,
+    run = {
         "cpu_seconds": round(seconds, 1),
         "date": datetime.date.today().isoformat(),
         "cpu": cpu_model(),
         "blas": blas_kernels(),
         "versions": {"python": platform.python_version(), "numpy": np.__version__, **versions},
     }
+    content = {"recipe": recipe, "results": results} | run
+    if added:
+        old = stored(name)
+        more = [*old.get("added", []), {"what": added} | run]
+        content |= {key: old[key] for key in run} | {"added": more}
     path = FOLDER / f"{name}.json"
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    print(f"\n{content['cpu_seconds']} CPU seconds; written to {path.parent.name}/{path.name}")
+    print(f"\n{run['cpu_seconds']} CPU seconds; written to {path.parent.name}/{path.name}")
 
 
 def cpu_model():

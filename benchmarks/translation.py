@@ -2,6 +2,7 @@
 
 python benchmarks/translation.py      every model, three seeds, two at a time; writes
                                       benchmarks/translation.json and prints its table
+python benchmarks/translation.py --missing      only the trials of rates that the record lacks
 
 Every run has a fixed number of updates and a learning rate that rises and then falls to zero.  It
 is looked at on rows that are neither trained on nor tested; the test comes once, at the end: the
@@ -10,6 +11,7 @@ length of the source, and how well the strongest attention weights agree with th
 Sources of 13 words and more are longer than any that was trained on.
 """
 
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -31,6 +33,9 @@ CLIP = 1.0
 BEAM, ALPHA = 4, 1.0
 LONGEST = 32  # symbols that a row may have when it is written
 WORKERS = 2  # runs side by side, one thread each
+# Trials: what a model without attention reaches with its rate and with twice that, on the rows to
+# look at.
+RATES, TRIED = (8e-3, 1.6e-2), ("phrases, cho",)
 
 
 class Plan(NamedTuple):
@@ -99,7 +104,6 @@ ON_PHRASES = Plan(
     target=0.95,
 )
 DEEP = Stack(lstm, 2)
-# Of the greatest rates 0.002, 0.004 and 0.008, those without attention learn fastest with the last.
 WITHOUT = ON_PHRASES._replace(rate=8e-3, target=None)
 PLANS = {
     "dates, luong": ON_DATES._replace(model=models.Luong(*DATES, 32, 64)),
@@ -190,6 +194,30 @@ def trained(plan, seed):
             loss = float(np.mean(losses[-plan.look :]))
             curve.append((step.step, round(seconds, 2), round(loss, 4), round(score, 4)))
     return step.params, seconds, curve
+
+
+def trial(name, rate, seed):
+    """How a model ends with another rate: its loss, and its share right of the rows to look at."""
+    _, _, curve = trained(PLANS[name]._replace(rate=rate), seed)
+    return trial_row(name, rate, seed, curve)
+
+
+def trial_row(name, rate, seed, curve):
+    _, _, loss, checked = curve[-1]
+    return {"model": name, "rate": rate, "seed": seed, "loss": loss, "checked": checked}
+
+
+def trials(results, kept):
+    """Rows of all rates: from the runs themselves, from `kept`, and new ones."""
+    rows = []
+    for name in TRIED:
+        for rate in RATES:
+            runs = results[name]["runs"] if rate == PLANS[name].rate else []
+            here = [trial_row(name, rate, run["seed"], run["curve"]) for run in runs]
+            here = here or [row for row in kept if (row["model"], row["rate"]) == (name, rate)]
+            rows += here or [trial(name, rate, seed) for seed in SEEDS]
+            print(name, rate, [(row["loss"], row["checked"]) for row in rows[-3:]], flush=True)
+    return rows
 
 
 def run(name, seed):
@@ -283,6 +311,14 @@ def table(results):
             )
 
 
+def missing():
+    """Add the trials that the record lacks."""
+    old = record.stored("translation")
+    results = old["results"]
+    results["rates"] = trials(results, results.get("rates", []))
+    record.write("translation", old["recipe"], results, added="trials of a rate twice as large")
+
+
 def main():
     times = milliseconds()
     results = {name: {"target": plan.target} for name, plan in PLANS.items()}
@@ -298,6 +334,7 @@ def main():
             print(name, {key: row[key] for key in row if key not in ("curve", "by_length")})
     table(results)
     results["alignment baselines"] = baselines()
+    results["rates"] = trials(results, [])
     recipe = {"optimizer": "Adam, rate up and down in straight lines", "clip_norm": CLIP}
     recipe |= {"seeds": SEEDS, "beam": BEAM, "alpha": ALPHA, "dtype": "float32"}
     recipe |= {name: described(plan) for name, plan in PLANS.items()}
@@ -310,4 +347,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    missing() if "--missing" in sys.argv[1:] else main()

@@ -59,7 +59,7 @@ def attention_step(ax):
     box(ax, (middle, SOFTMAX), middle + 0.35, "softmax: positive, sum 1", size=0.34)
     sign(ax, (RIGHT - 1.3, SUM), "+")
     vector(ax, (RIGHT, SCORE), "h", "q_t")
-    vector(ax, (RIGHT, SUM), "y", "y_t")
+    vector(ax, (RIGHT, SUM), "y", "c_t")
     text(ax, (RIGHT, SCORE + 0.75), "query", QUERY, 0.32)
     text(ax, (COLUMNS[-1] + 0.65, H), "keys and values", QUIET, 0.3, ha="left")
     text(ax, (RIGHT, SUM - 0.8), "average", QUIET, 0.32)

@@ -14,6 +14,8 @@ from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from seqlib import optional
+
 TIMEOUT = 30  # seconds without an answer before the next address is tried
 
 
@@ -178,9 +180,7 @@ def _sha256(path):
 
 
 def _pooch():
-    try:
+    with optional.imports():
         import pooch
-    except ImportError as problem:
-        raise RuntimeError('fetching a text needs pooch: pip install "seqlib[data]"') from problem
     pooch.get_logger().setLevel("WARNING")  # the library prints nothing
     return pooch

@@ -3,7 +3,9 @@
     (temperature)   p_k = exp(logit_k / tau) / sum_j exp(logit_j / tau)
     (beam-score)    score(y) = log p(y) / |y|^alpha          |y| counts the end symbol
 
-A model here is anything with step(params, ids, state) -> (logits, state).
+A model here is anything with step(params, ids, state) -> (logits, state).  -inf among the logits
+forbids a symbol; NaN, +inf or nothing but -inf is a ValueError that names step and row, and so is
+an argument out of range.  Where several symbols are the likeliest, the first is taken.
 Sources: top-k, Fan et al., 2018; top-p (nucleus), Holtzman et al., 2020; the exponent of the length
 penalty, Wu et al., Google's neural machine translation system, 2016, there of (5 + |y|) / 6.
 Formulas: chapters/02_rnn.ipynb and 07_encoder_decoder.ipynb.
@@ -52,9 +54,10 @@ def sample(
     """Draw every symbol from the model's distribution, sharpened or cut if asked.
 
     rng          np.random.Generator
-    temperature  below 1 sharpens, above 1 flattens
-    top_k        keep the k likeliest symbols
-    top_p        keep the likeliest symbols that together reach probability top_p
+    temperature  below 1 sharpens, above 1 flattens; towards 0 the likeliest symbol alone is left,
+                 or several if their logits are equal
+    top_k        keep the k likeliest symbols, of equals the first; 1 is greedy
+    top_p        keep the likeliest symbols that together reach probability top_p; 1 keeps all
     The other arguments and the result are those of `greedy`; log_probability is under the model
     itself.
     """
@@ -70,15 +73,15 @@ def sample(
 
 def generate(model, params, first, state, choose, max_length, end=None):
     """The loop of every decoder without search; choose(logits (B, V)) -> ids (B,)."""
-    if max_length < 1:
-        raise ValueError(f"max_length is {max_length}; expected at least 1")
-    ids = np.asarray(first)
+    checks.sizes(max_length=max_length)
+    ids = first_ids(first)
     log_probability = np.zeros(len(ids))
     lengths = np.zeros(len(ids), dtype=int)
     running = np.ones(len(ids), dtype=bool)
     steps = []
     while running.any() and len(steps) < max_length:
         logits, state = model.step(params, ids, state)
+        logits = scores(logits, running, len(steps) + 1, end)
         ids = choose(logits)
         picked = np.take_along_axis(ops.log_softmax(logits), ids[:, None], axis=-1)[:, 0]
         log_probability += np.where(running, picked, 0)
@@ -104,9 +107,9 @@ def beam_search(model, params, first, state, *, width, max_length, end=None, alp
     Raises ValueError if width or max_length is less than 1, or alpha is negative.
     """
     checks.sizes(width=width, max_length=max_length)
-    if not alpha >= 0:
-        raise ValueError(f"alpha is {alpha}; expected at least 0")
-    first = np.asarray(first)
+    if not 0 <= alpha < np.inf:
+        raise ValueError(f"alpha is {alpha}; expected at least 0, and finite")
+    first = first_ids(first)
     B, rows = len(first), np.arange(len(first))[:, None]
     ids = np.repeat(first, width)  # (B width,): the beginnings of a row of the batch lie together
     state = map_state(lambda a: np.repeat(a, width, axis=0), state)
@@ -115,6 +118,8 @@ def beam_search(model, params, first, state, *, width, max_length, end=None, alp
     written = np.zeros((B, width, 0), int)
     while running.any() and written.shape[2] < max_length:
         logits, state = model.step(params, ids, state)
+        alive = running & (log_p > -np.inf)
+        logits = scores(logits, alive.ravel(), written.shape[2] + 1, end)
         log_next = ops.log_softmax(logits).reshape(B, width, -1).astype(float)
         V = log_next.shape[2]
         if end is not None:  # a finished row goes on in one way, for nothing
@@ -136,17 +141,51 @@ def beam_search(model, params, first, state, *, width, max_length, end=None, alp
     return Decoded(written[:, 0, : n.max()], n, log_p[:, 0])
 
 
+def first_ids(first):
+    """The ids to feed at the first step as an array (B,), B at least 1."""
+    first = np.asarray(checks.listed(first))
+    checks.shape("first", first, (None,))
+    checks.sizes(B=len(first))
+    return first
+
+
+def scores(logits, running, step, end):
+    """The logits (B, V) of a step as floats, checked in the rows that are running, 0 in others."""
+    logits = as_floats(logits)
+    checks.shape(f"logits of step {step}", logits, (len(running), None))
+    if end is not None:
+        checks.ids("end", end, logits.shape[1])
+    logits = np.where(running[:, None], logits, 0)
+    checks.logits(f"the logits of step {step}", logits)
+    return logits
+
+
+def as_floats(logits):
+    logits = np.asarray(logits)
+    return logits if np.issubdtype(logits.dtype, np.floating) else logits.astype(np.float64)
+
+
 def with_temperature(logits, temperature):
-    """The logits divided by a temperature; the softmax of the result is (temperature)."""
-    if not temperature > 0:
+    """The logits less the largest of their row, divided by a temperature.
+
+    The softmax of the result is (temperature).  What overflows is -inf, which is its limit.
+    """
+    if not 0 < temperature < np.inf:
         raise ValueError(
-            f"temperature is {temperature}; expected more than 0 (greedy is its limit at 0)"
+            f"temperature is {temperature}; expected more than 0, and finite (greedy is its limit"
+            " at 0)"
         )
-    return logits / temperature  # (temperature)
+    logits = as_floats(logits)
+    checks.logits("logits", logits)
+    below = (logits - logits.max(axis=-1, keepdims=True)).astype(np.float64)
+    with np.errstate(over="ignore"):
+        return (below / temperature).astype(logits.dtype)  # (temperature)
 
 
 def keep_top_k(logits, k):
     """Minus infinity for all but the k largest logits of each row; of equals, the first stay."""
+    logits = as_floats(logits)
+    checks.logits("logits", logits)
     if not 1 <= k <= logits.shape[-1]:
         raise ValueError(f"top_k is {k}; expected 1 to {logits.shape[-1]}")
     order = np.argsort(-logits, axis=-1, kind="stable")
@@ -154,13 +193,21 @@ def keep_top_k(logits, k):
 
 
 def keep_top_p(logits, p):
-    """Minus infinity for all but the likeliest logits that together first reach probability p."""
+    """Minus infinity for all but the likeliest logits that together first reach probability p.
+
+    Of equals, the first stay; 1 keeps all.  A sum that misses p by the rounding of the logits alone
+    has reached it.
+    """
     if not 0 < p <= 1:
         raise ValueError(f"top_p is {p}; expected more than 0 and at most 1")
+    logits = as_floats(logits)
+    checks.logits("logits", logits)
+    if p == 1:
+        return logits.copy()
     order = np.argsort(-logits, axis=-1, kind="stable")
-    sorted_p = np.take_along_axis(ops.softmax(logits), order, axis=-1)
+    sorted_p = np.take_along_axis(ops.softmax(logits.astype(np.float64)), order, axis=-1)
     before = np.cumsum(sorted_p, axis=-1) - sorted_p
-    return drop(logits, order, before >= p)
+    return drop(logits, order, before >= p * (1 - 16 * np.finfo(logits.dtype).eps))
 
 
 def drop(logits, order, dropped):

@@ -9,9 +9,7 @@ The drawings of gradients, of the gated cells, of several layers and of encoder 
 modules of their own and are found here too.
 """
 
-from matplotlib.patches import FancyArrowPatch
-from matplotlib.path import Path
-
+from seqlib import optional
 from seqlib.attention_diagrams import attention_step as attention_step
 from seqlib.attention_diagrams import attentive_decoders as attentive_decoders
 from seqlib.drawing import (
@@ -46,21 +44,30 @@ from seqlib.transformer_diagrams import residual_streams as residual_streams
 from seqlib.transformer_diagrams import transformer_post_norm as transformer_post_norm
 from seqlib.transformer_diagrams import transformer_pre_norm as transformer_pre_norm
 
+with optional.imports():
+    from matplotlib.patches import FancyArrowPatch
+    from matplotlib.path import Path
+
 
 def feedforward_and_recurrent(ax):
-    """A feed-forward network beside a recurrent one: the same two layers, and a loop.
+    """A feed-forward network that reads three steps side by side, beside a recurrent one.
 
     Returns ax.
     """
-    canvas(ax, (-0.9, 8.3), (-0.55, 4.75))
-    for x, title, step in (1, "feed-forward", ""), (5, "recurrent", "_t"):
-        places = (x, 0), (x, 1.65), (x, 3.3)
-        arrow(ax, places[0], places[1], "W_{xh}", beside=(-0.55, 0))
-        arrow(ax, places[1], places[2], "W_{hy}", beside=(-0.55, 0))
-        for place, kind, name in zip(places, "xhy", ("x", "h", r"\hat{y}"), strict=True):
-            vector(ax, place, kind, name + step)
+    canvas(ax, (-0.9, 9.9), (-0.55, 4.75))
+    beside = {1: (-0.42, 0.16), 2: (0.32, 0), 3: (0.42, 0.16)}
+    for t, color in zip(beside, ("#1584B4", "#B35900", "#5F005C"), strict=True):
+        place = 1.6 * (t - 1), 0
+        arrow(ax, place, (1.6, 1.65), f"W_{t}", beside=beside[t], color=color)
+        vector(ax, place, "x", f"x_{t}")
+    arrow(ax, (6.6, 0), (6.6, 1.65), "W_{xh}", beside=(-0.55, 0))
+    vector(ax, (6.6, 0), "x", "x_t")
+    for x, title, step in (1.6, "feed-forward", ""), (6.6, "recurrent", "_t"):
+        arrow(ax, (x, 1.65), (x, 3.3), "W_{hy}", beside=(-0.55, 0))
+        vector(ax, (x, 1.65), "h", "h" + step)
+        vector(ax, (x, 3.3), "y", r"\hat{y}" + step)
         text(ax, (x, 4.4), title)
-    x, y = 5 + 0.9 * RADIUS, 1.65  # the loop leaves h_t above and comes back below
+    x, y = 6.6 + 0.9 * RADIUS, 1.65  # the loop leaves h_t above and comes back below
     bend = [(x, y + 0.25), (x + 1.3, y + 1.1), (x + 1.3, y - 1.1), (x, y - 0.25)]
     loop = Path(bend, [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4])
     color = WEIGHTS["W_{hh}"]

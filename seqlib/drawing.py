@@ -10,8 +10,12 @@ import io
 import re
 from functools import partial
 
-from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
-from matplotlib.path import Path
+from seqlib import optional
+
+with optional.imports():
+    from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
+    from matplotlib.path import Path
+
 
 INK, QUIET, FAINT, PALE = "#1A1A1A", "#5A5A5A", "#8C8C8C", "#BDBDBD"
 GRADIENT = "#C2006B"

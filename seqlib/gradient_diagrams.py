@@ -1,8 +1,6 @@
 """Gradients on their way back through an unrolled network: found in `seqlib.diagrams` too."""
 
-from matplotlib.patches import FancyArrowPatch
-from matplotlib.path import Path
-
+from seqlib import optional
 from seqlib.drawing import (
     DASHES,
     FAINT,
@@ -14,6 +12,10 @@ from seqlib.drawing import (
     text,
     vector,
 )
+
+with optional.imports():
+    from matplotlib.patches import FancyArrowPatch
+    from matplotlib.path import Path
 
 STEPS = 8  # of the drawing of skip connections
 

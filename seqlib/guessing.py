@@ -6,6 +6,7 @@ Source: Hochreiter and Schmidhuber, Bridging long time lags by weight guessing a
 memory", 1996.
 """
 
+import math
 from typing import NamedTuple
 
 from seqlib.scratch import checks, rnn
@@ -41,12 +42,14 @@ def guess(rng, batch, H=1, bound=10.0, enough=0.99, limit=10_000):
     (3, 1.0)
     """
     checks.sizes(H=H, limit=limit)
-    if not bound > 0 or not 0 < enough <= 1:
+    if not 0 < bound < math.inf or not 0 < enough <= 1:
         raise ValueError(
             f"bound is {bound}, enough is {enough}; expected bound > 0, 0 < enough <= 1"
         )
     x = checks.floats("inputs", batch.inputs)
     checks.shape("inputs", x, (None, None, None))
+    real = ... if batch.mask is None else checks.boolean_mask(batch.mask, x.shape[:2])
+    checks.finite("inputs", x[real])
     targets = checks.ids("targets", batch.targets, 2)
     checks.shape("targets", targets, x.shape[:1])
     shapes = {"W_xh": (H, x.shape[2]), "W_hh": (H, H), "b_h": (H,)}

@@ -23,15 +23,17 @@ def fit(sources, targets, V_source, V_target, rounds=10):
     rounds    of EM, from even probabilities on
 
     Returns (V_source + 1, V_target); the last row is that of the empty word.
-    Raises ValueError if an id is out of range, a list is empty, or there are not as many of both.
+    Raises ValueError if an id is out of range, a list is empty or no list of ids, or there are not
+    as many of both.
     """
+    sources, targets = checks.listed(sources), checks.listed(targets)
     checks.sizes(rounds=rounds, pairs=len(sources))
     if len(sources) != len(targets):
         raise ValueError(f"{len(sources)} sources, {len(targets)} targets")
     e, f, group = [], [], []  # every link that is possible; those of one target word are a group
     words = 0
     for source, target in zip(sources, targets, strict=True):
-        source, target = with_empty(source, V_source), checks.ids("targets", target, V_target)
+        source, target = with_empty(source, V_source), one_row("target", target, V_target)
         checks.sizes(T=len(target))
         S, T = len(source), len(target)
         e.append(np.tile(source, T))
@@ -55,16 +57,28 @@ def align(table, source, target):
     source  (S,)  ids
     target  (T,)  ids
 
-    Returns (T, S), boolean.  Raises ValueError if an id is out of range, or a list is empty.
+    Returns (T, S), boolean.  Raises ValueError if an id is out of range, a list is empty or no list
+    of ids, or the table is not finite.
     """
+    table = np.asarray(table)
+    checks.shape("table", table, (None, None))
     source = with_empty(source, len(table) - 1)
-    target = checks.ids("target", target, table.shape[1])
+    target = one_row("target", target, table.shape[1])
+    checks.sizes(T=len(target))
+    checks.finite("table", table[source][:, target])
     best = table[source][:, target].argmax(axis=0)
     return best[:, None] == np.arange(len(source) - 1)
 
 
 def with_empty(source, V_source):
     """The ids of a source sentence, and behind them the empty word's."""
-    source = checks.ids("source", source, V_source)
+    source = one_row("source", source, V_source)
     checks.sizes(S=len(source))
     return np.append(source, V_source)
+
+
+def one_row(name, ids, V):
+    """The ids of one sentence, (N,)."""
+    ids = checks.ids(name, ids, V)
+    checks.shape(name, ids, (None,))
+    return ids

@@ -49,7 +49,9 @@ class NGram(NamedTuple):
 
     def step(self, params, ids, state):
         """Log-probabilities (B, V) of the symbol after ids (B,), and the new state."""
-        state = np.concatenate([state, checks.ids("ids", ids, self.V)[:, None]], axis=1)[:, 1:]
+        ids = checks.ids("ids", ids, self.V)
+        checks.shape("ids", ids, (len(state),))
+        state = np.concatenate([state, ids[:, None]], axis=1)[:, 1:]
         every = np.broadcast_to(np.arange(self.V), (len(state), self.V))
         return np.log(probabilities(self, state, every)), state
 
@@ -64,6 +66,7 @@ def fit(ids, order, V):
     one integer.
     """
     ids = checks.ids("ids", ids, V)
+    checks.shape("ids", ids, (None,))
     if len(ids) == 0 or order < 1:
         raise ValueError(f"order {order} on {len(ids)} symbols; both must be at least 1")
     if order * np.log2(V + 1) >= 63:
@@ -90,11 +93,12 @@ def probabilities(model, contexts, words):
     contexts  (N, n-1)  ids; V stands before the beginning of the text
     words     (N, M)    ids
 
-    Returns p (N, M).
+    Returns p (N, M).  Raises ValueError if a shape does not fit or an id is out of range.
     """
     contexts = checks.ids("contexts", contexts, model.V + 1)
     checks.shape("contexts", contexts, (None, model.order - 1))
     words = checks.ids("words", words, model.V)
+    checks.shape("words", words, (len(contexts), None))
     p = np.full(np.shape(words), 1 / model.V)
     for length, level in enumerate(model.levels):
         u = as_integers(contexts[:, model.order - 1 - length :], model.V)[:, None]
@@ -113,6 +117,7 @@ def cross_entropy(model, ids):
     ids  (N,)  integers, 0 to V - 1; at least one
     """
     ids = checks.ids("ids", ids, model.V)
+    checks.shape("ids", ids, (None,))
     checks.sizes(N=len(ids))
     padded = np.concatenate([np.full(model.order - 1, model.V), ids])
     contexts = np.lib.stride_tricks.sliding_window_view(padded, model.order)[:, :-1]

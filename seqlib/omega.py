@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqlib.scratch import rnn
+from seqlib.scratch import checks, ops, rnn
 
 
 class Cache(NamedTuple):
@@ -38,7 +38,7 @@ def forward(dh, dh_T, ran):
     A pair of steps counts where both are real and a gradient arrives at the later one.
 
     Returns Omega, a float, the mean over the rows, and a cache.
-    Raises ValueError if a shape does not fit.
+    Raises ValueError if a shape does not fit or a gradient is not finite.
     """
     W_hh, mask = ran.params["W_hh"], ran.mask
     _, B, H = ran.h.shape
@@ -48,13 +48,14 @@ def forward(dh, dh_T, ran):
     d = d.swapaxes(0, 1)[1:].astype(np.float64)  # (T - 1, B, H); float32 loses small norms
     _, slope_of = rnn.activation_pair(ran.activation)
     slope = slope_of(ran.h[1:-1])
-    norm = np.linalg.norm(d, axis=-1)
+    checks.finite("the gradient of a_t", d)
+    norm = ops.norm(d, axis=-1)
     counts = norm > 0
     if mask is not None:
         counts &= np.logical_or.accumulate(mask[:-1, :, 0])  # some a_t stands before
     d, slope = d[counts] / norm[counts][:, None], slope[counts]
     u = (d @ W_hh) * slope
-    ratio = np.linalg.norm(u, axis=-1)
+    ratio = ops.norm(u, axis=-1)
     return float(((ratio - 1) ** 2).sum() / B), Cache(d, u, slope, ratio, B)  # (omega)
 
 

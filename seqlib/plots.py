@@ -9,15 +9,17 @@ of its own and is found here too.
 
 import re
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, StrMethodFormatter
 
-from seqlib import cells
+from seqlib import cells, optional
 from seqlib.link_plots import links as links
 from seqlib.link_plots import outlined as outlined
 from seqlib.search_plots import beam_tree as beam_tree
+
+with optional.imports():
+    import matplotlib as mpl
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, StrMethodFormatter
 
 MODELS = {
     "RNN": {"color": "#2A34B8", "linestyle": "-", "marker": "o"},

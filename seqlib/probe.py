@@ -7,7 +7,7 @@ it with a probe of an untrained model, and score it on vectors it has not seen.
 import numpy as np
 
 from seqlib import optim
-from seqlib.scratch import checks, linear, losses
+from seqlib.scratch import checks, linear, losses, ops
 
 
 def fit(x, labels, classes, *, updates=300, learning_rate=0.05, decay=1e-3):
@@ -20,12 +20,15 @@ def fit(x, labels, classes, *, updates=300, learning_rate=0.05, decay=1e-3):
 
     Returns {"W": (classes, H), "b": (classes,)} for `linear.forward`; each feature counts in units
     of its own standard deviation while the probe is fitted.
-    Raises ValueError if a shape does not fit or a label is out of range.
+    Raises ValueError if a shape does not fit, a label is out of range, or x is not finite.
     """
     x = np.asarray(x, np.float64)
     checks.shape("x", x, (None, None))
     checks.sizes(N=len(x), classes=classes, updates=updates)
-    mean, scale = x.mean(axis=0), x.std(axis=0)
+    checks.finite("x", x)
+    mean = x.mean(axis=0)
+    scale = ops.norm(x - mean, axis=0) / len(x) ** 0.5
+    checks.finite("the standard deviation of x", scale)
     scale = np.where(scale > 0, scale, 1)
     unit = (x - mean) / scale
     params = {"W": np.zeros((classes, x.shape[1])), "b": np.zeros(classes)}
@@ -41,8 +44,15 @@ def fit(x, labels, classes, *, updates=300, learning_rate=0.05, decay=1e-3):
 
 
 def accuracy(params, x, labels):
-    """The share of vectors x (N, H) whose label (N,) the probe names."""
-    labels = np.asarray(labels)
-    logits, _ = linear.forward(params, np.asarray(x, np.float64))
-    checks.shape("labels", labels, logits.shape[:-1])
+    """The share of vectors x (N, H) whose label (N,) the probe names.
+
+    Raises ValueError if a shape does not fit, a label is no integer, or a logit is not finite.
+    """
+    x = np.asarray(x, np.float64)
+    checks.shape("x", x, (None, None))
+    logits, _ = linear.forward(params, x)
+    checks.finite("logits", logits)
+    labels = checks.ids("labels", np.asarray(labels) + 0, logits.shape[1])  # booleans are 0 and 1
+    checks.shape("labels", labels, (len(x),))
+    checks.sizes(N=len(x))
     return float((logits.argmax(axis=-1) == labels).mean())

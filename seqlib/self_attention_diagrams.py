@@ -2,9 +2,11 @@
 
 from itertools import pairwise
 
-from matplotlib.patches import Circle, FancyBboxPatch
-
+from seqlib import optional
 from seqlib.drawing import FAINT, FILL, INK, QUIET, arrow, box, canvas, dot, text, vector
+
+with optional.imports():
+    from matplotlib.patches import Circle, FancyBboxPatch
 
 QUERY, KEY, VALUE = "#2A34B8", "#8A2A19", "#007A3D"  # colors of the three projections
 LAST = 6  # positions of `path_lengths`

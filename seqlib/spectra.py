@@ -14,7 +14,7 @@ B rows, T steps, S numbers of a state.  J[i, j] is the derivative of number i by
 
 import numpy as np
 
-from seqlib.scratch import checks
+from seqlib.scratch import checks, ops
 from seqlib.scratch.state import as_rows, like, map_state
 
 
@@ -28,10 +28,12 @@ def jacobian(module, params, x_t, state=None):
     x_t     (B, D)  the input of the step
     state   state before the step, of B rows; None means zeros
 
-    Returns J (B, S, S).  Raises ValueError if a shape or dtype does not fit.
+    Returns J (B, S, S).  Raises ValueError if a shape or dtype does not fit, or x_t or J is not
+    finite.
     """
     x_t = checks.floats("x_t", x_t, params)
     checks.shape("x_t", x_t, (None, None))
+    checks.finite("x_t", x_t)
     _, after, cache = module.forward(params, x_t[:, None], state)
     dstate = np.zeros_like(as_rows(after))
     B, S = dstate.shape
@@ -41,6 +43,7 @@ def jacobian(module, params, x_t, state=None):
         _, before, _ = module.backward(None, like(after, dstate), cache)
         J[:, i] = as_rows(before)  # (jacobian)
         dstate[:, i] = 0
+    checks.finite("J", J)
     return J
 
 
@@ -50,10 +53,12 @@ def jacobians(module, params, x, state=None):
     x      (T, D)
     state  state before the first step, of one row; None means zeros
 
-    Returns J (T, S, S).  Raises ValueError if a shape or dtype does not fit, or T is 0.
+    Returns J (T, S, S).  Raises ValueError if a shape or dtype does not fit, T is 0, or x is not
+    finite.
     """
     x = checks.floats("x", x, params)
     checks.shape("x", x, (None, None))
+    checks.finite("x", x)
     checks.sizes(T=len(x))
     if state is None:
         state = zero_state(module, params, x[:1])
@@ -71,14 +76,17 @@ def products(J):
     J  (T, S, S)  Jacobians of T steps
 
     Returns P (T + 1, S, S) in float64: P[k] = dh_T / dh_{T-k}; P[0] is the identity.
-    Raises ValueError if J is not square or not finite, or T is 0.
+    Raises ValueError if J is not square or not finite, T is 0, or a product is too large for
+    float64; `lyapunov` measures that one too.
     """
     J = square("J", J)
     T, S, _ = J.shape
     P = np.empty((T + 1, S, S))
     P[0] = np.eye(S)
-    for k in range(1, T + 1):
-        np.matmul(P[k - 1], J[T - k], out=P[k])  # (jacobian-product)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for k in range(1, T + 1):
+            np.matmul(P[k - 1], J[T - k], out=P[k])  # (jacobian-product)
+    checks.finite("P", P)
     return P
 
 
@@ -125,21 +133,22 @@ def lyapunov(J, every=5):
     for start in range(0, T, every):
         steps = J[start : start + every]
         after, logs = grow(Q, steps)
-        if logs.min() < logs.max() - np.log(
-            1e8
-        ):  # rounding has taken half of the smallest's digits
+        if not logs.min() >= logs.max() - np.log(1e8):  # half of the smallest's digits are lost
             after, logs = Q, np.zeros(S)
             for t in range(len(steps)):
                 after, more = grow(after, steps[t : t + 1])
                 logs += more
         Q, total = after, total + logs
+    if not (total < np.inf).all():
+        raise ValueError(f"the growth over {T} steps is {total.max()}; J is too large for float64")
     return np.sort(total / T)[::-1]  # (lyapunov)
 
 
 def grow(Q, steps):
     """Directions Q after a few steps, orthogonal again, and the logarithm of each one's growth."""
-    for J_t in steps:
-        Q = J_t @ Q
+    with np.errstate(over="ignore", invalid="ignore"):
+        for J_t in steps:
+            Q = J_t @ Q
     Q, R = np.linalg.qr(Q)  # (lyapunov)
     with np.errstate(divide="ignore"):  # the logarithm of 0 is -inf, as it should be
         return Q, np.log(np.abs(np.diagonal(R)))
@@ -154,11 +163,13 @@ def state_gradients(module, params, x, dstate_T, state=None):
     state     state before the first step, of B rows; None means zeros
 
     Returns (T + 1, B, S): entry k is dL / dh_{T-k}, at the distance k.
-    Raises ValueError if a shape or dtype does not fit, or B or T is 0.
+    Raises ValueError if a shape or dtype does not fit, B or T is 0, or x or a gradient is not
+    finite.
     """
     x = checks.floats("x", x, params)
     if x.ndim != 3 or 0 in x.shape[:2]:
         raise ValueError(f"x has shape {x.shape}; expected (B, T, D), B and T at least 1")
+    checks.finite("x", x)
     caches = []
     for t in range(x.shape[1]):
         _, state, cache = module.forward(params, x[:, t : t + 1], state)
@@ -168,7 +179,9 @@ def state_gradients(module, params, x, dstate_T, state=None):
     for cache in reversed(caches):
         _, dstate, _ = module.backward(None, dstate, cache)
         gradients.append(as_rows(dstate))
-    return np.stack(gradients)
+    gradients = np.stack(gradients)
+    checks.finite("the gradients", gradients)
+    return gradients
 
 
 def gradient_norms(module, params, x, dstate_T, state=None):
@@ -176,7 +189,7 @@ def gradient_norms(module, params, x, dstate_T, state=None):
 
     Returns (T + 1, B).
     """
-    return np.linalg.norm(state_gradients(module, params, x, dstate_T, state), axis=-1)
+    return ops.norm(state_gradients(module, params, x, dstate_T, state), axis=-1)
 
 
 def half_life(f):
@@ -231,7 +244,10 @@ def reach(cell, encoder, decoder, x, y, rng):
     rng               draws the gradient that reaches the decoder's output, of one step at a time
 
     Returns (T, S): the length of the gradient with respect to x_s, as a mean over the batch.
+    Raises ValueError if x, y or a gradient is not finite.
     """
+    checks.finite("x", x)
+    checks.finite("y", y)
     _, state, read = cell.forward(encoder, x)
     h, _, wrote = cell.forward(decoder, y, state)
     lengths = []
@@ -240,5 +256,6 @@ def reach(cell, encoder, decoder, x, y, rng):
         dh[:, t] = rng.standard_normal(dh[:, t].shape)
         _, dstate, _ = cell.backward(dh, None, wrote)
         dx, _, _ = cell.backward(None, dstate, read)
-        lengths.append(np.linalg.norm(dx, axis=2).mean(axis=0))
+        lengths.append(ops.norm(dx, axis=2).mean(axis=0))
+    checks.finite("the lengths", np.array(lengths))
     return np.array(lengths)

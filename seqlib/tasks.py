@@ -125,8 +125,8 @@ def latch(rng, B, delay, noise=0.0, dtype=np.float64):
     array([0, 1, 1])
     """
     checks.sizes(B=B, delay=delay)
-    if not noise >= 0:
-        raise ValueError(f"noise is {noise}; expected at least 0")
+    if not 0 <= noise < np.inf:
+        raise ValueError(f"noise is {noise}; expected at least 0, and finite")
     targets = rng.integers(0, 2, B)
     inputs = rng.normal(0, noise, (B, delay + 1, 1))
     inputs[:, 0, 0] = 2 * targets - 1

@@ -1,7 +1,10 @@
 """From text to arrays of ids and back: vocabulary, windows, chunks, padding, split."""
 
 import re
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, field
+from functools import cached_property
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +18,15 @@ class Batch(NamedTuple):
     inputs: np.ndarray  # (B, T)
     targets: np.ndarray  # (B, T)
     mask: np.ndarray | None = None  # (B, T), False where a row has ended; None: all real
+
+
+class Chunk(NamedTuple):
+    """A Batch that goes on where the one before it ended, unless it is the first."""
+
+    inputs: np.ndarray  # (B, T)
+    targets: np.ndarray  # (B, T)
+    mask: np.ndarray | None = None
+    first: bool = False  # True where the text begins: no state is carried into it
 
 
 SPECIALS = ("<pad>", "<start>", "<end>")  # ids of a vocabulary that a model writes with
@@ -47,21 +59,31 @@ class Vocabulary:
     """The symbols of a text, in a fixed order; a symbol's id is its place.
 
     symbols  strings, all different; if "<unk>" is among them, it stands for every unknown one
+    places   the id of each symbol
+
+    A string counts as a row of characters, and only a vocabulary of characters takes one: its
+    symbols have one code point each, names in angle brackets aside.
     """
 
     symbols: tuple[str, ...]
+    places: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        object.__setattr__(self, "symbols", tuple(self.symbols))
-        if len(set(self.symbols)) != len(self.symbols):
-            raise ValueError(
-                f"{len(self.symbols)} symbols, of which {len(set(self.symbols))} differ"
-            )
+        symbols = tuple(strings("symbols", self.symbols))
+        places = {symbol: i for i, symbol in enumerate(symbols)}
+        if len(places) != len(symbols):
+            raise ValueError(f"{len(symbols)} symbols, of which {len(places)} differ")
+        object.__setattr__(self, "symbols", symbols)  # the class is frozen
+        object.__setattr__(self, "places", places)
 
     @classmethod
     def of(cls, tokens, specials=()):
-        """The vocabulary of all different tokens, sorted, after the special symbols."""
-        return cls((*specials, *sorted(set(tokens) - set(specials))))
+        """The vocabulary of all different tokens, sorted, after the special symbols.
+
+        tokens  strings; of a text that is one string, the characters
+        """
+        specials = checks.tokens("specials", specials, (str,))
+        return cls((*specials, *sorted(set(strings("tokens", tokens)) - set(specials))))
 
     def __len__(self):
         return len(self.symbols)
@@ -71,35 +93,86 @@ class Vocabulary:
         return int(self.encode([token])[0])
 
     def encode(self, tokens):
-        """The ids of tokens, (T,); a ValueError if one is unknown and there is no "<unk>"."""
-        place = {symbol: i for i, symbol in enumerate(self.symbols)}
-        unknown = place.get("<unk>")
-        ids = [place.get(token, unknown) for token in tokens]
+        """The ids of one row of tokens, (T,).
+
+        Raises ValueError if one is unknown and there is no "<unk>", if there are rows in the row,
+        or if it is a string and the symbols are words; TypeError for bytes.
+        """
+        if isinstance(tokens, str) and (word := self.a_word) is not None:
+            raise ValueError(
+                f"{tokens[:20]!r} is a string, and {word!r} among the {len(self)} symbols is a"
+                " word; expected a list of words"
+            )
+        row = strings("tokens", tokens)
+        unknown = self.places.get("<unk>")
+        ids = [self.places.get(token, unknown) for token in row]
         if None in ids:
             position = ids.index(None)
-            token = list(tokens)[position]
             raise ValueError(
-                f"token {token!r} at position {position} is not among the {len(self)} symbols"
+                f"token {row[position]!r} at position {position} is not among the {len(self)}"
+                " symbols"
             )
         return np.array(ids, dtype=np.int64)
 
+    @cached_property
+    def a_word(self):
+        """A symbol of more than one code point, names in angle brackets aside; None without one."""
+        words = (s for s in self.symbols if len(s) > 1 and not (s[0] == "<" and s[-1] == ">"))
+        return next(words, None)
+
     def decode(self, ids):
         """The tokens of ids (T,), as a list; a ValueError if one is out of range."""
-        return [self.symbols[i] for i in checks.ids("ids", ids, len(self))] if len(ids) else []
+        ids = checks.listed(ids)
+        if len(ids) == 0:
+            return []
+        ids = checks.ids("ids", ids, len(self))
+        checks.shape("ids", ids, (None,))
+        return [self.symbols[i] for i in ids]
+
+
+def strings(name, given):
+    """A row of strings as a list; that of a string are its characters.
+
+    Raises ValueError or TypeError as `checks.tokens`.
+    """
+    return list(given) if isinstance(given, str) else checks.tokens(name, given, (str,))
 
 
 def characters(text):
-    """The text's characters, as a list."""
+    """The text's code points, unchanged, as a list.
+
+    What a reader sees as one character may be several of them: a letter and its accent, or the
+    parts of an emoji, here a woman, a joiner and a computer.
+
+    Raises TypeError if the text is not a str.
+
+    >>> [f"{ord(c):X}" for c in characters("👩‍💻")]
+    ['1F469', '200D', '1F4BB']
+    """
+    checks.string("text", text)
     return list(text)
 
 
 def words(text):
-    """The text's words in lower case and its punctuation marks, as a list; white space is dropped.
+    """The text's words in lower case and its other signs, as a list; white space is dropped.
+
+    A word is a run of letters, combining marks and digits of any script, also with apostrophes or
+    joiners (U+200C, U+200D) inside.  Any other sign is a token of its own, with the marks behind
+    it.  A byte order mark is dropped.  Where a script puts no space between words, a whole run is
+    one.  A letter and its accent are not put together: unicodedata.normalize("NFC", text) does so.
+
+    Raises TypeError if the text is not a str.
 
     >>> words("Hasan plays, and he wins.")
     ['hasan', 'plays', ',', 'and', 'he', 'wins', '.']
     """
-    return re.findall(r"\w+(?:['’]\w+)*|[^\w\s]", text.lower())
+    checks.string("text", text)
+    text = text.lower()
+    marks = "".join(c for c in set(text) if unicodedata.category(c).startswith("M"))
+    letter = rf"(?:[^\W_]|[{marks}])" if marks else r"[^\W_]"
+    mark = rf"[{marks}]*" if marks else ""
+    word = rf"{letter}(?:['’\u200c\u200d]?{letter})*"
+    return re.findall(rf"{word}|[^\s\ufeff]{mark}", text)
 
 
 def split(sequence, held_out=0.1):
@@ -109,6 +182,9 @@ def split(sequence, held_out=0.1):
 
     Raises ValueError if either part would be empty.
     """
+    sequence = checks.listed(sequence)
+    if not 0 <= held_out <= 1:
+        raise ValueError(f"held_out is {held_out}; expected a share, 0 to 1")
     cut = len(sequence) - round(held_out * len(sequence))
     if not 0 < cut < len(sequence):
         raise ValueError(f"{held_out} of {len(sequence)} leaves {cut} and {len(sequence) - cut}")
@@ -119,14 +195,19 @@ def windows(sequence, length, before=None):
     """Every window of `length` values with the value that follows it.
 
     sequence  (T,)  ids or numbers
-    before    a value that stands before the beginning, so that the first values are targets too;
-              None starts later
+    before    a value that stands before the beginning, so that the first values are targets too,
+              an integer if they are; None starts later
 
     Returns Batch(inputs (N, length), targets (N,)); N is T with `before`, T - length without.
-    Raises ValueError if the sequence is too short to hold one window and its target.
+    Raises ValueError if the sequence is too short to hold one window and its target, is no row of
+    numbers, or cannot hold `before`.
     """
-    sequence = np.asarray(sequence)
+    sequence = np.asarray(checks.listed(sequence))
+    checks.shape("sequence", sequence, (None,))
+    if not np.issubdtype(sequence.dtype, np.number):
+        raise ValueError(f"the sequence holds {sequence.dtype}; expected ids or numbers")
     if before is not None:
+        fits("before", before, sequence.dtype)
         sequence = np.concatenate([np.full(length, before, dtype=sequence.dtype), sequence])
     if length < 1 or len(sequence) <= length:
         raise ValueError(f"{len(sequence)} values hold no window of {length} and its target")
@@ -140,12 +221,15 @@ def translation_batch(sources, targets):
     sources  B lists or arrays of ids, each of at least 1
     targets  B of the same, without START and END; a row may be empty
 
-    Raises ValueError if there is another number of sources than of targets.
+    Raises ValueError if there is another number of sources than of targets, or a row is not one.
     """
+    sources, targets = checks.listed(sources), checks.listed(targets)
     if len(sources) != len(targets):
         raise ValueError(f"{len(sources)} rows to read, {len(targets)} to write")
     source, source_mask = pad(sources, PAD)
-    written, mask = pad([[START, *row, END] for row in targets], PAD)
+    written, mask = pad(
+        [[START, *checks.tokens("a row of targets", row, (Integral,)), END] for row in targets], PAD
+    )
     inputs = np.where(mask[:, 1:], written[:, :-1], PAD)
     return TranslationBatch(source, inputs, written[:, 1:], source_mask, mask[:, 1:])
 
@@ -158,6 +242,8 @@ def minibatches(rng, batch, B):
     checks.sizes(B=B)
     if len(batch.inputs) != len(batch.targets):
         raise ValueError(f"{len(batch.inputs)} rows of inputs, {len(batch.targets)} of targets")
+    if batch.mask is not None and len(batch.mask) != len(batch.targets):
+        raise ValueError(f"{len(batch.mask)} rows of the mask, {len(batch.targets)} of targets")
     order = rng.permutation(len(batch.inputs))
     for start in range(0, len(order), B):
         rows = order[start : start + B]
@@ -192,21 +278,24 @@ def chunks(ids, B, T):
 
     ids  (N,)
 
-    Yields Batches of inputs and targets (B, T); targets are the inputs one step later.  The last N
-    - 1 modulo B T
-    symbols do not fill a chunk and are left out.  Raises ValueError if N is too small for one
-    chunk.
+    Yields Chunks of inputs and targets (B, T); targets are the inputs one step later.  The first
+    one is marked, so that `train` begins it without a state.  The last N - 1 modulo B T symbols do
+    not fill a chunk and are left out.  Raises ValueError if N is too small for one chunk, or ids
+    are not one row.
     """
     checks.sizes(B=B, T=T)
+    ids = np.asarray(checks.listed(ids))
+    checks.shape("ids", ids, (None,))
     n = (len(ids) - 1) // (B * T)
     if n < 1:
         raise ValueError(
             f"{len(ids)} symbols are too few for {B} streams of {T} steps and a last target"
         )
-    inputs = np.asarray(ids[: B * n * T]).reshape(B, n * T)
-    targets = np.asarray(ids[1 : B * n * T + 1]).reshape(B, n * T)
+    inputs = ids[: B * n * T].reshape(B, n * T)
+    targets = ids[1 : B * n * T + 1].reshape(B, n * T)
     for start in range(0, n * T, T):
-        yield Batch(inputs[:, start : start + T], targets[:, start : start + T])
+        steps = slice(start, start + T)
+        yield Chunk(inputs[:, steps], targets[:, steps], first=start == 0)
 
 
 def excerpts(rng, ids, B, T):
@@ -214,10 +303,11 @@ def excerpts(rng, ids, B, T):
 
     ids  (N,)
 
-    Raises ValueError if N is too small for one excerpt and its last target.
+    Raises ValueError if N is too small for one excerpt and its last target, or ids are not one row.
     """
     checks.sizes(B=B, T=T)
-    ids = np.asarray(ids)
+    ids = np.asarray(checks.listed(ids))
+    checks.shape("ids", ids, (None,))
     if len(ids) <= T:
         raise ValueError(
             f"{len(ids)} symbols are too few for an excerpt of {T} steps and a last target"
@@ -231,10 +321,16 @@ def pad(sequences, value=0):
     """Sequences of different lengths as one array and its mask.
 
     sequences  B lists or arrays, each of at least 1 id
-    value      what fills the rest
+    value      what fills the rest, an integer
 
     Returns ids (B, T) with T the greatest length, and mask (B, T), True where an id is real.
+    Raises ValueError if there is none, one is empty, or one is not a row of integers.
     """
+    fits("value", value, np.dtype(np.int64))
+    sequences = [
+        s if getattr(s, "ndim", None) == 1 else checks.tokens("a sequence", s, (Integral,))
+        for s in checks.listed(sequences)
+    ]
     lengths = np.array([len(s) for s in sequences])
     if len(lengths) == 0 or lengths.min() == 0:
         raise ValueError(
@@ -247,3 +343,11 @@ def pad(sequences, value=0):
     ids = np.full(mask.shape, value, dtype=np.int64)
     ids[mask] = values
     return ids, mask
+
+
+def fits(name, value, dtype):
+    """Raises ValueError unless an array of this dtype can hold the value; integers none between."""
+    if np.issubdtype(dtype, np.integer):
+        least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+        if not (least <= value <= most and value == int(value)):
+            raise ValueError(f"{name} is {value}; expected an integer, {least} to {most}")

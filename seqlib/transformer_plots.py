@@ -1,9 +1,11 @@
 """Figures of a Transformer at work: the masks of a batch, and a step of writing a translation."""
 
 import numpy as np
-from matplotlib.patches import Rectangle
 
-from seqlib import cells, plots
+from seqlib import cells, optional, plots
+
+with optional.imports():
+    from matplotlib.patches import Rectangle
 
 
 def masks(kinds, names, axes):

@@ -23,14 +23,16 @@ from importlib import resources
 from numbers import Number
 from pathlib import Path
 
-import matplotlib.style
 import numpy as np
-import PIL
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from PIL import Image
 
-from seqlib import cells
+from seqlib import cells, optional
+
+with optional.imports():
+    import matplotlib.style
+    import PIL
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from PIL import Image
 
 MAX_FRAMES = 60
 MAX_BYTES = 600_000  # of HTML, so with the third that base64 adds
@@ -235,7 +237,8 @@ class Explorable:
 
     def widget(self):
         """The same figure as ipywidgets, drawn again at every move."""
-        import ipywidgets
+        with optional.imports():
+            import ipywidgets
 
         inputs, rows = {}, []
         for control, i in zip(self.controls, self.shown, strict=True):
@@ -341,7 +344,8 @@ def _encoded(pixels):
 
 def _player(slider, control):
     """A button that plays a slider; moving the slider by hand pauses it."""
-    import ipywidgets
+    with optional.imports():
+        import ipywidgets
 
     player = ipywidgets.Play(
         value=slider.index, max=len(control.options) - 1, interval=PACE, show_repeat=False,

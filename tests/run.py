@@ -17,6 +17,8 @@ from browser import ensure_browser, ensure_bubblewrap
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = ["-m", "pytest", "-q", "-n", "2"]
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+# Here what a test needs has to be there: see tests/others.py.
+STRICT = {"SEQLIB_TESTS_STRICT": "1"}
 
 
 def python(*arguments):
@@ -25,7 +27,7 @@ def python(*arguments):
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env=os.environ | ONE_THREAD | {"JUPYTER_PREFER_ENV_PATH": "1"},
+        env=os.environ | ONE_THREAD | STRICT | {"JUPYTER_PREFER_ENV_PATH": "1"},
         stdin=subprocess.DEVNULL,
     )
     return done.returncode == 0

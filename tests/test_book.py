@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections import Counter
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
@@ -264,11 +265,17 @@ def marks():
                 yield formula["id"].removeprefix("equation-"), HTML / name, formula, mark
 
 
+@cache
+def lines_of(path):
+    """The lines of a source's page by their anchors."""
+    soup = BeautifulSoup(path.read_bytes(), "html.parser")
+    return {line["id"]: line.get_text() for line in soup.select("[id^=line-]")}
+
+
 def line_behind(page, address):
     """The text of the line of a source that a link names."""
     name, anchor = urldefrag(address)
-    soup = BeautifulSoup((page.parent / unquote(name)).resolve().read_bytes(), "html.parser")
-    return soup.find(id=anchor).get_text()
+    return lines_of((page.parent / unquote(name)).resolve())[anchor]
 
 
 def test_every_formula_has_its_number_and_leads_to_its_lines():

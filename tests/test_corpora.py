@@ -191,7 +191,7 @@ def test_offline_error_names_the_file_the_place_and_the_alternative(
 def test_without_pooch_the_error_says_what_to_install(source, folder, monkeypatch):
     source("/a.txt")
     monkeypatch.setitem(sys.modules, "pooch", None)
-    with pytest.raises(RuntimeError, match=r"seqlib\[data\]"):
+    with pytest.raises(ModuleNotFoundError, match=r"seqlib\[data\]"):
         corpora.text("sample")
 
 

@@ -7,32 +7,41 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from functools import cache
 from pathlib import Path
 
+import marks
 import nbformat
 import numpy as np
 import pytest
+import varied
 
 from seqlib.grading import (
     Case,
     Question,
     Wrong,
     __main__,
+    cases,
     check,
     ensure,
     exercises,
+    mutants,
     notebooks,
     questions,
     report,
     same,
 )
-from seqlib.grading import mutants as kinds
 
 ROOT = Path(__file__).resolve().parent.parent
 EXERCISES = sorted(path.parent.name for path in ROOT.glob("exercises/*/solution.ipynb"))
 ALL = [(exercise, name) for exercise in EXERCISES for name in exercises.questions(exercise)]
-LEAST_QUESTIONS, LEAST_MUTANTS = 3, 5
+LEAST_QUESTIONS, LEAST_MUTANTS = 3, 11
+SECRETS = [8_675_309_401_123, 3, 2**62 + 17]
+LIMIT = 10  # seconds of the processor that `grade` gives to a question
+FIXED = {  # what the text of a question itself fixes, and why
+    "gru.elsewhere": {"bias size 0": "the input's side and the state's"},
+}
 ROLE = re.compile(r"\{(?:eq|doc|ref|numref|cite)[:\w]*\}`")
 
 
@@ -41,17 +50,12 @@ def notebook(exercise, kind):
     return notebooks.read(ROOT / "exercises" / exercise / f"{kind}.ipynb")
 
 
-@cache
-def solutions(exercise):
-    """The names that a solution defines; nothing in it fails."""
-    names, failed = notebooks.namespace(notebook(exercise, "solution"))
-    assert not failed
-    return names
+def solution_of(exercise, name):
+    return mutants.solutions(exercise)[exercises.questions(exercise)[name].function]
 
 
-@cache
-def mutants(exercise):
-    return exercises.runpy.run_path(str(ROOT / "exercises" / exercise / "mutants.py"))["MUTANTS"]
+def wrong_answers(exercise):
+    return mutants.written(exercise)["MUTANTS"]
 
 
 def code(exercise, kind):
@@ -80,9 +84,9 @@ def test_three_questions_with_names_of_their_own(exercise):
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_solution_earns_all_points(exercise, seed):
-    reports, failed = notebooks.marks(notebook(exercise, "solution"), seed=seed)
+def test_the_solution_earns_all_points(exercise):
+    """Its notebook as a whole; with secrets, question by question, below."""
+    reports, failed = notebooks.marks(notebook(exercise, "solution"))
     assert not failed
     assert all(reports), "\n".join(map(repr, reports))
     assert sum(one.points for one in reports) >= 8
@@ -115,29 +119,115 @@ def test_the_students_copy_is_fresh(exercise):
 
 
 @pytest.mark.parametrize(("exercise", "name"), ALL)
-def test_wrong_answers_get_what_they_should(exercise, name):
-    """Exactly the points, and the hint, of each; zeros and NaN of the right shapes get nothing."""
-    question = exercises.questions(exercise)[name]
-    right, wrong = solutions(exercise)[question.function], mutants(exercise)[name]
+@pytest.mark.parametrize("secret", SECRETS)
+def test_answers_get_what_they_should(exercise, name, secret):
+    """The solution all points, wrong answers exactly their own and a hint, constants nothing."""
+    question, wrong = exercises.questions(exercise)[name], wrong_answers(exercise)[name]
     assert len(wrong) >= LEAST_MUTANTS
-    assert {kinds.constant, kinds.nan} <= {mutant.answer for mutant in wrong}
-    found = []
-    for number, mutant in enumerate(wrong):
-        made = mutant.answer in (kinds.constant, kinds.nan)
-        answer = mutant.answer(right) if made else mutant.answer
-        outcome = report.Report(question, questions.marked(question, answer))
-        if outcome.points != mutant.points or (made and outcome.points):
-            found.append(f"{number}: {outcome.points} points, not {mutant.points}\n{outcome!r}")
-        if not any(mutant.hint in one.hint for one in outcome.outcomes):
-            found.append(f"{number}: no hint with {mutant.hint!r}\n{outcome!r}")
-        if outcome:
-            found.append(f"{number} passes")
+    assert {mutants.constant, mutants.nan} <= {mutant.answer for mutant in wrong}
+    found = mutants.faults(question, solution_of(exercise, name), wrong, secret)
     assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
 def test_every_question_has_mutants(exercise):
-    assert list(mutants(exercise)) == list(exercises.questions(exercise))
+    assert list(wrong_answers(exercise)) == list(exercises.questions(exercise))
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_the_record_of_fifty_secrets_is_of_these_exercises_and_without_a_fault(exercise):
+    kept = json.loads((ROOT / "benchmarks" / "marks.json").read_text("utf-8"))["results"][exercise]
+    assert kept["digest"] == marks.digest(exercise), f"python benchmarks/marks.py {exercise}"
+    assert [one["faults"] for one in kept["questions"].values()] == [[]] * len(kept["questions"])
+    assert kept["questions"].keys() == exercises.questions(exercise).keys()
+
+
+@pytest.mark.parametrize(("exercise", "name"), ALL)
+def test_every_argument_varies(exercise, name):
+    """Within the cases of one secret: each number, each size, and where the real places lie."""
+    found = varied.facts(exercises.questions(exercise)[name], solution_of(exercise, name), 1)
+    never = [" ".join(one) for one in varied.fixed(found)]
+    assert sorted(never) == sorted(FIXED.get(name, {})), "what never varies, and FIXED"
+
+
+def test_what_never_varies_is_told():
+    def case(answer, rng):
+        answer(3, rng.standard_normal((2, 4)), [1], np.array([[True, True], [True, False]]))
+        answer(3, rng.standard_normal((2, 5)), [1, 2], np.array([[True, False], [True, False]]))
+
+    question = Question("test.fixed", "f", (Case(1, "", case, ""),))
+    found = varied.facts(question, lambda n, x, these, mask: 0, 0)
+    assert set(varied.fixed(found)) == {
+        *(("n", "value"), ("x", "size 0"), ("mask", "size 0"), ("mask", "size 1")),
+        ("mask", "no holes"),
+    }
+    assert found["these[]", "value"] == [1, 1, 2] and found["x", "size 1"] == [4, 5]
+
+
+def probes(exercise):
+    return mutants.written(exercise).get("PROBES", {})
+
+
+DERIVATIONS = [
+    (exercise, name) for exercise, name in ALL if exercises.questions(exercise)[name].derivation
+]
+
+
+PROBED = [(exercise, name) for exercise, name in DERIVATIONS if name in probes(exercise)]
+
+
+@pytest.mark.parametrize(("exercise", "name"), PROBED)
+def test_a_derivation_cannot_be_replaced_by_probing(exercise, name):
+    """The loss moved entry by entry gives the gradient, but not within twenty times the limit.
+
+    The right answer needs less than a twentieth of it.  Probing is timed on some entries.
+    """
+    question, solution = exercises.questions(exercise)[name], solution_of(exercise, name)
+    probe = probes(exercise)[name]
+    seen = sorted(varied.calls(question, solution, 1), key=lambda a: entries(probe, a))
+    small, large = seen[0], seen[-1]
+    for complex_steps, tolerance in ((False, 1e-6), (True, 1e-9)):
+        found = mutants.by_probing(probe, complex_steps)(*small)
+        same("gradient", found, questions.plain(solution(*small)), tolerance=tolerance)
+
+    start = time.process_time()
+    solution(*large)
+    assert time.process_time() - start < LIMIT / 20
+    assert entries(probe, large) >= 1e5
+    for complex_steps in (False, True):
+        probing, start, number = mutants.probed(probe, large, complex_steps), time.process_time(), 0
+        while time.process_time() - start < 0.1:
+            next(probing)
+            number += 1
+        each = (time.process_time() - start) / number
+        assert each * entries(probe, large) > 20 * LIMIT
+
+
+def entries(probe, arguments):
+    return sum(np.size(a) for a in probe.at(*arguments).values())
+
+
+@pytest.mark.parametrize(("exercise", "name"), sorted(set(DERIVATIONS) - set(PROBED)))
+def test_where_probing_is_fast_its_answers_are_mutants(exercise, name):
+    """They are right on ordinary numbers, and are listed as answers that get nothing."""
+    question, solution = exercises.questions(exercise)[name], solution_of(exercise, name)
+    first = varied.calls(question, solution, 1)[0]
+    substitutes = mutants.written(exercise)["SUBSTITUTES"][name]
+    nothing = {mutant.answer for mutant in wrong_answers(exercise)[name] if mutant.points == 0}
+    assert len(substitutes) >= 3 and set(substitutes) <= nothing
+    for substitute in substitutes:
+        expected = questions.plain(solution(*first))
+        same("derivative", questions.plain(substitute(*first)), expected, tolerance=1e-6)
+
+
+@pytest.mark.parametrize(("exercise", "name"), DERIVATIONS)
+def test_a_derivation_says_what_may_not_be_used(exercise, name):
+    function = exercises.questions(exercise)[name].function
+    cells = [notebooks.source(cell) for cell in notebook(exercise, "solution")["cells"]]
+    written = next(n for n, text in enumerate(cells) if f"def {function}(" in text)
+    asked = next(text for text in cells[written::-1] if text.startswith("## Question"))
+    for word in ("gradcheck", "autograd", "differences", "complex steps"):
+        assert word in asked, word
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
@@ -230,6 +320,32 @@ def doubled(answer, rng):
 
 
 QUESTION = Question("test.double", "double", (Case(2, "twice", doubled, "See (double)."),))
+
+
+def test_a_weak_case_and_a_wrong_mark_are_told():
+    """By the function that tries all mutants: it is what finds weak cases."""
+
+    def double(x):
+        return 2 * x
+
+    good = mutants.Mutant(lambda x: x * x, 0, "Do not square")
+    assert mutants.faults(QUESTION, double, (good,)) == []
+    (one,) = mutants.faults(QUESTION, double, (mutants.Mutant(lambda x: x, 2, "See"),))
+    assert "gets 0 points, not 2" in one
+    (one,) = mutants.faults(QUESTION, double, (mutants.Mutant(lambda x: x, 0, "Do not"),))
+    assert "does not trigger its hint" in one
+    found = mutants.faults(QUESTION, double, (mutants.Mutant(double, 2, ""),))
+    assert "gets 2 points" in found[0]  # it passes
+    (one,) = mutants.faults(QUESTION, lambda x: 3 * x, ())
+    assert "the solution fails at 'twice'" in one
+
+    def weak(answer, rng):
+        ensure(np.all(np.asarray(answer(rng.random(3))) <= 1.5), "large")
+
+    question = Question("test.weak", "f", (Case(2, "small", weak, ""),))
+    found = mutants.faults(question, lambda x: x, ())
+    assert "1 everywhere: passes 'small'" in found and "0.5: passes 'small'" in found
+    assert not any("nan" in one for one in found)
 
 
 def outcome(answer):
@@ -342,7 +458,7 @@ FIRST_EXERCISE, FIRST = ALL[0]
 
 
 def first_solution():
-    return solutions(FIRST_EXERCISE)[exercises.question(FIRST).function]
+    return solution_of(FIRST_EXERCISE, FIRST)
 
 
 def test_check_shows_and_returns_the_same(capsys):
@@ -507,3 +623,65 @@ def test_a_console_that_knows_few_signs(encoding):
     done = subprocess.run(call, env=env, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     assert b"14 of 14 points" in done.stdout
+
+
+# Gradients along random directions
+
+
+def bent(at):
+    return np.sum(np.tanh(at["x"] @ at["w"]))
+
+
+def bent_gradients(at):
+    slope = 1 - np.tanh(at["x"] @ at["w"]) ** 2
+    return {"x": slope[:, None] * at["w"], "w": slope @ at["x"]}
+
+
+def drawn(seed=0, rows=300):
+    rng = np.random.default_rng(seed)
+    return {"x": rng.standard_normal((rows, 4)), "w": rng.standard_normal(4)}, rng
+
+
+def test_right_gradients_pass_whatever_their_size():
+    for seed, rows in enumerate((1, 3, 30_000)):
+        at, rng = drawn(seed, rows)
+        cases.same_gradients(bent_gradients(at), bent, at, rng)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda d: d["x"].__setitem__((7, 2), d["x"][7, 2] + 1e-6), "gradient .*'x'"),
+        (lambda d: d.update(w=d["w"] * (1 + 1e-7)), "gradient .*'w'"),
+        (lambda d: d.update(w=d["w"][:3]), r"shape \(3,\); expected \(4,\)"),
+        (lambda d: d.update(w=np.nan * d["w"]), "not finite"),
+        (lambda d: d.update(w="none"), "no array of numbers"),
+        (lambda d: d.pop("x"), "no key 'x'"),
+    ],
+)
+def test_a_wrong_entry_among_many_is_found(spoil, message):
+    at, rng = drawn()
+    found = bent_gradients(at)
+    spoil(found)
+    with pytest.raises(Wrong, match=message):
+        cases.same_gradients(found, bent, at, rng)
+
+
+def test_a_known_mistake_in_a_gradient_is_named_and_a_part_is_looked_at_alone():
+    at, rng = drawn()
+    turned = {name: -a for name, a in bent_gradients(at).items()}
+    with pytest.raises(Wrong) as caught:
+        cases.same_gradients(turned, bent, at, rng, suspects={"sign": lambda a: -bent(a)})
+    assert caught.value.hint == "sign"
+    half = bent_gradients(at)
+    half["w"][2:] = 0
+    cases.same_gradients(half, bent, at, rng, where={"w": slice(0, 2)})
+    with pytest.raises(Wrong):
+        cases.same_gradients(half, bent, at, rng, where={"w": slice(1, 3)})
+
+
+def test_sizes_are_unequal_twice():
+    for seed in range(20):
+        one, other = cases.unequal(np.random.default_rng(seed), 4, least=3)
+        assert len(set(one)) == len(set(other)) == 4 and min(one) >= 3
+        assert all(a != b for a, b in zip(one, other, strict=True))

@@ -643,7 +643,8 @@ def partial(of, t, by, s):
 
 DIAGRAMS = {  # name: the drawing, its height at 6.4 inches, names that stand in it
     "feedforward_and_recurrent": (
-        diagrams.feedforward_and_recurrent, 3.2, ["$x$", "$x_t$", "$W_{xh}$", "$W_{hh}$"],
+        diagrams.feedforward_and_recurrent, 3.2,
+        ["$x_1$", "$x_3$", "$W_1$", "$W_3$", "$x_t$", "$W_{xh}$", "$W_{hh}$"],
     ),
     "unrolled_rnn": (
         lambda ax: diagrams.unrolled_rnn(3, 2, ax), 3.2, ["$h_0$", r"$\hat{y}_3$", "$W_{hh}$"],
@@ -691,7 +692,7 @@ DIAGRAMS = {  # name: the drawing, its height at 6.4 inches, names that stand in
     ),
     "attention_step": (
         diagrams.attention_step, 3.9,
-        ["$h_1$", "$q_t$", "$y_t$", "$e_{t3}$", r"$\alpha_{t4}$", "softmax: positive, sum 1"],
+        ["$h_1$", "$q_t$", "$c_t$", "$e_{t3}$", r"$\alpha_{t4}$", "softmax: positive, sum 1"],
     ),
     "attentive_decoders": (
         diagrams.attentive_decoders, 3.9,

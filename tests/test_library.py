@@ -322,7 +322,7 @@ LAYERS = [
         ["(2, 7)", "(2, 11)"],
     ),
     ("stack of none", lambda: Stack(rnn, 0).init(GENERATOR, D, H), ["layers", 0]),
-    ("stack's params", lambda: Stack(rnn, 3).forward(STACK_PARAMS, X), [2, 3]),
+    ("stack's params", lambda: Stack(rnn, 3).forward(STACK_PARAMS, X), ['without "2"']),
     ("stack's rate", lambda: Stack(rnn, 2, 1.5).forward(STACK_PARAMS, X, rng=GENERATOR), [1.5]),
     ("skip reach", lambda: SkipRNN(0).init(GENERATOR, D, H), ["reach", 0]),
     (
@@ -707,7 +707,7 @@ MISTAKES = [
     (
         "loss of NaN",
         lambda: losses.cross_entropy_forward(with_one((B, T, V), np.nan), IDS),
-        [1, 102, "NaN"],
+        ["logits", "nan", 1],
     ),
     (
         "squared error",
@@ -717,7 +717,7 @@ MISTAKES = [
     (
         "squared error of NaN",
         lambda: losses.squared_error_forward(with_one((B, D), np.nan), zeros(B, D)),
-        [1, 22, "NaN"],
+        ["y - targets", "nan", 1, 22],
     ),
     (
         "squared error of nothing",
@@ -787,7 +787,7 @@ MISTAKES = [
     ("excerpts of none", lambda: next(text.excerpts(GENERATOR, np.arange(5), 2, 0)), ["T is 0", 1]),
     ("pad nothing", lambda: text.pad([]), [0]),
     ("pad an empty one", lambda: text.pad([[1], [], [2]]), ["3 sequences", "1 of them"]),
-    ("pad floats", lambda: text.pad([[0.5], [1.0]]), ["float64", "integers"]),
+    ("pad floats", lambda: text.pad([[0.5], [1.0]]), ["float", "ids"]),
     ("ngrams nothing", lambda: ngrams.fit(np.zeros(0, int), 2, V), [2, 0]),
     ("ngrams order", lambda: ngrams.fit(np.arange(V), 0, V), [0, 17]),
     ("ngrams id", lambda: ngrams.fit([0, 17], 2, V), [17, 16]),
@@ -908,7 +908,7 @@ TRANSFORMERS = [
     ("writer step", lambda: step_on(WRITER, np.zeros(7, int), IDS), ["(7,)", "(2)"]),
     (
         "writer rotary",
-        lambda: attend_only(WRITER, positions=positions.ROTARY, heads=12),
+        lambda: attend_only(WRITER._replace(positions=positions.ROTARY, heads=12)),
         ["1 features", "pairs"],
     ),
     (

@@ -1,5 +1,6 @@
 """What is asked about scores, splits, counts and windows, and how answers are looked at."""
 
+import collections
 import itertools
 
 import numpy as np
@@ -8,45 +9,76 @@ from seqlib.grading import Case, Question, ensure, same
 # Bits per character
 
 
-def scored(rng, lengths):
-    """log_p, characters and mask of sentences, and the values of the real words row by row."""
-    mask = np.arange(max(lengths)) < np.array(lengths)[:, None]
-    log_p = np.where(mask, np.log(rng.uniform(0.01, 0.9, mask.shape)), np.nan)
-    characters = np.where(mask, rng.integers(2, 12, mask.shape), 99)
+def scored(rng, mask, padding, characters=12):
+    """log_p and characters of sentences, with something where no word is."""
+    log_p = np.log(rng.uniform(0.01, 0.9, mask.shape))
+    log_p.flat[rng.integers(mask.size)] = -rng.uniform(200, 700)  # a word that nobody expected
+    letters = rng.integers(2, characters, mask.shape)
+    letters.flat[0] = characters
+    if padding == "NaN":
+        letters = letters.astype(float)
+        log_p[~mask] = letters[~mask] = np.nan
+    else:
+        log_p[~mask], letters[~mask] = rng.uniform(3, 9, np.sum(~mask)), 99
+    return log_p, letters, mask
+
+
+def with_holes(rng, B, T):
+    """A mask with a full row, one with a hole, one that begins with padding; the others drawn."""
+    mask = rng.random((B, T)) < 0.6
+    mask[:3] = True
+    mask[1, rng.integers(1, T - 1)] = mask[2, 0] = False
+    return mask[rng.permutation(B)]
+
+
+def compared(answer, given):
+    log_p, letters, mask = given
     rows = [
-        [(-log_p[b, t] / np.log(2), characters[b, t]) for t in range(n)]
-        for b, n in enumerate(lengths)
+        [(-log_p[b, t] / np.log(2), letters[b, t]) for t in np.flatnonzero(mask[b])]
+        for b in range(len(mask))
     ]
-    return (log_p, characters, mask), rows
+    words, rows = list(itertools.chain(*rows)), [row for row in rows if row]
+    bits, characters = (sum(column) for column in zip(*words, strict=True))
+    right = bits / characters
+    first = np.arange(mask.shape[1]) < mask.sum(axis=1)[:, None]
+    suspects = {
+        "That is in nats; see (bits).": right * np.log(2),
+        "That is bits per word: the characters are still to come.": bits / len(words),
+        "The mean over words of bits per character lets a short word count as much as a long"
+        " one. Sum first, divide once.": np.mean([b / n for b, n in words]),
+        "The log of a probability is negative, a cost is not, see (cross-entropy).": -right,
+        "The real words need not come first in a row: the mask says which they are, not only how"
+        " many.": -log_p[first].sum() / np.log(2) / letters[first].sum(),
+    }
+    if len(rows) > 1:
+        hint = "The mean over sentences lets a short sentence count as much as a long one."
+        suspects[hint] = np.mean([sum(b for b, _ in r) / sum(n for _, n in r) for r in rows])
+    same("bits per character", answer(*given), right, suspects=suspects)
 
 
-def per_character(lengths):
-    def case(answer, rng):
-        given, rows = scored(rng, lengths)
-        words = list(itertools.chain(*rows))
-        bits, letters = (sum(column) for column in zip(*words, strict=True))
-        right, of_rows = bits / letters, [sum(b for b, _ in r) / sum(n for _, n in r) for r in rows]
-        suspects = {
-            "That is in nats; see (bits).": right * np.log(2),
-            "That is bits per word: the characters are still to come.": bits / len(words),
-            "The mean over words of bits per character lets a short word count as much as a long"
-            " one. Sum first, divide once.": np.mean([b / n for b, n in words]),
-            "The log of a probability is negative, a cost is not, see (cross-entropy).": -right,
-        }
-        if len(rows) > 1:
-            hint = "The mean over sentences lets a short sentence count as much as a long one."
-            suspects[hint] = np.mean(of_rows)
-        same("bits per character", answer(*given), right, suspects=suspects)
+def one_sentence(answer, rng):
+    for T in (int(rng.integers(8, 15)), int(rng.integers(2, 6))):
+        compared(answer, scored(rng, np.ones((1, T), bool), "none"))
+    compared(answer, scored(rng, np.ones((1, int(rng.integers(3, 6))), bool), "none", 400))
+    compared(answer, scored(rng, np.ones((1, 1), bool), "none"))
 
-    return case
+
+def padded(answer, rng):
+    B, T = rng.permutation(np.arange(4, 8))[:2]
+    compared(answer, scored(rng, np.arange(T) < rng.permutation(T)[:3, None] + 1, "numbers"))
+    compared(answer, scored(rng, with_holes(rng, B, T), "numbers"))
+    compared(answer, scored(rng, with_holes(rng, B + 4, T + 4), "NaN"))
 
 
 # A split in time
 
 
 def series_of(rng):
-    N, m, held = 24, 3, 5
-    return np.cumsum(rng.uniform(-1, 3, N)), m, held
+    """Series with lengths of windows and held-out parts, either longer than the other; 1 each."""
+    few, more = np.sort(rng.permutation(np.arange(2, 9))[:2]).tolist()
+    for m, held in ((few, more), (more, few), (1, more), (more, 1), (1, 1)):
+        N = m + held + int(rng.integers(4, 20))
+        yield np.cumsum(rng.uniform(-1, 3, N)) + rng.uniform(-50, 50), m, held
 
 
 def by_loop(series, m, held, scale=None):
@@ -60,88 +92,108 @@ def by_loop(series, m, held, scale=None):
     return x[:-held], y[:-held], x[-held:], y[-held:]
 
 
-def whitened(parts):
+def whitened(x, y):
     """Windows and targets in a scale of their own: any straight scaling before gives the same."""
-    x, y, x_held, y_held = parts
-    y = np.concatenate([y, y_held])
-    x = np.concatenate([x, x_held])
     return (x - y.mean()) / y.std(), (y - y.mean()) / y.std()
 
 
 def four(found):
     ensure(isinstance(found, tuple) and len(found) == 4, "what came back are not four arrays")
-    return found
+    return tuple(np.asarray(part) for part in found)  # lists of numbers are as good
 
 
-def places(answer, rng):
-    series, m, held = series_of(rng)
-    expected = by_loop(series, m, held)
-    found = four(answer(series, m, held))
-    if np.shape(found[1]) == np.shape(found[0])[:1]:
+def shaped(found, expected):
+    if np.ndim(found[0]) == 2 and np.shape(found[1]) == np.shape(found[0])[:1]:
         ensure(
-            not np.array_equal(np.asarray(found[0])[:, -1], found[1]),
+            not np.array_equal(found[0][:, -1], found[1]),
             "each target is the last value of its own window",
             "A window that holds its target: the answer is among the inputs.",
         )
-    for name, one, other in zip(("x", "y", "x_held", "y_held"), found, expected, strict=True):
+    for name, one, other in zip(("x", "y", "x_held", "y_held"), found, expected, strict=False):
         ensure(
             np.shape(one) == other.shape,
             f"{name}: shape {np.shape(one)}; expected {other.shape}",
             "Every value with m values before it is a target; the last `held` ones are held out.",
         )
-    (x, y), right = whitened(found), whitened(expected)
-    same("(windows, targets), up to their scale", (x, y), right)
+
+
+def places(answer, rng):
+    for series, m, held in series_of(rng):
+        expected, found = by_loop(series, m, held), four(answer(series, m, held))
+        shaped(found, expected)
+        one, other = (
+            whitened(np.concatenate(parts[::2]), np.concatenate(parts[1::2]))
+            for parts in (found, expected)
+        )
+        same("(windows, targets), up to their scale", one, other)
 
 
 def no_leak(answer, rng):
-    series, m, held = series_of(rng)
-    other = np.concatenate([series[:-held], rng.uniform(50, 90, held)])
-    one, two = four(answer(series, m, held)), four(answer(other, m, held))
-    size = len(series) - m - held
-    ensure(np.shape(one[1]) == (size,), f"y: shape {np.shape(one[1])}; expected {(size,)}")
-    ensure(np.ptp(one[1]) > 0, "y: all training targets are equal")
-    same("(x, y) after a change of the held-out values", two[:2], one[:2], tolerance=1e-12)
+    for series, m, held in series_of(rng):
+        other = np.concatenate([series[:-held], rng.uniform(50, 90, held)])
+        expected, found = by_loop(series, m, held)[:2], four(answer(series, m, held))[:2]
+        shaped(found, expected)
+        two = four(answer(other, m, held))[:2]
+        same("(x, y) after a change of the held-out values", two, found, tolerance=1e-12)
+        same("(x, y), up to their scale", whitened(*found), whitened(*expected))
 
 
 def scaled(answer, rng):
-    series, m, held = series_of(rng)
-    training, targets = series[:-held], series[m:-held]
-    x, y, _, _ = by_loop(series, m, held)
-    _, _, x_own, y_own = by_loop(series, m, held, (series[-held:].mean(), series[-held:].std()))
-    suspects = {
-        "Mean and standard deviation know the held-out values: take the training part's.": (
-            series.mean(),
-            series.std(),
-        ),
-        "The training part begins with the first value, not with the first target.": (
-            targets.mean(),
-            targets.std(),
-        ),
-        "`np.std` divides by the number of values, not by one less.": (
-            training.mean(),
-            training.std(ddof=1),
-        ),
-    }
-    suspects = {hint: by_loop(series, m, held, scale) for hint, scale in suspects.items()}
-    hint = "The held-out part is scaled as the training part is; its own mean is not known yet."
-    suspects[hint] = x, y, x_own, y_own
-    found, right = four(answer(series, m, held)), by_loop(series, m, held)
-    same("(x, y, x_held, y_held)", found, right, suspects=suspects)
+    for series, m, held in series_of(rng):
+        training, targets = series[:-held], series[m:-held]
+        x, y, _, _ = by_loop(series, m, held)
+        suspects = {
+            "Mean and standard deviation know the held-out values: take the training part's.": (
+                series.mean(),
+                series.std(),
+            ),
+            "The training part begins with the first value, not with the first target.": (
+                targets.mean(),
+                targets.std(),
+            ),
+            "`np.std` divides by the number of values, not by one less.": (
+                training.mean(),
+                training.std(ddof=1),
+            ),
+        }
+        suspects = {hint: by_loop(series, m, held, scale) for hint, scale in suspects.items()}
+        if held > 1:
+            own = by_loop(series, m, held, (series[-held:].mean(), series[-held:].std()))
+            hint = "The held-out part is scaled as the training part is; its own mean is not known."
+            suspects[hint] = x, y, *own[2:]
+        found, right = four(answer(series, m, held)), by_loop(series, m, held)
+        same("(x, y, x_held, y_held)", found, right, suspects=suspects)
 
 
 # Continuations
 
 
-def text_of(rng, last=()):
-    """Ids of four symbols, the last of which was followed before, and a V of six."""
-    body = rng.choice(4, 40, p=[0.5, 0.25, 0.15, 0.1])
-    return np.concatenate([body, [0, 1, 2, 3, 1, 2, 1], last]).astype(int), 6
+def text_of(rng, last=False):
+    """A text and its V: not all of the V symbols occur in it, be they first, last or between.
+
+    last  whether it ends with a symbol that occurs nowhere else, so that nothing ever followed it
+    """
+    S = int(rng.integers(3, 6))
+    V = S + int(rng.integers(3, 6))
+    ids = rng.permutation(np.arange(1, V - 1))[: S + 1]
+    body = rng.choice(S, int(rng.integers(30, 60)), p=rng.dirichlet(np.full(S, 2.0)))
+    tail = [*range(S), 1, 2, 1]  # each of the S is followed by another one, the last one too
+    text = np.concatenate([[0, 0], body, tail, [S] * last]).astype(int)
+    return ids[text], V
+
+
+def texts(rng, *lasts):
+    """A text of this kind for each of `lasts`; a pair occurs hundreds of times in the second."""
+    for number, last in enumerate(lasts):
+        ids, V = text_of(rng, last)
+        V += (V + number) % 2  # no two after each other alike
+        yield np.concatenate([np.repeat(ids[:1], 300 * (number == 1)), ids]), V
 
 
 def smoothed(ids, V, d, q=None, count_last=False, k_of=None):
     """By sets and loops over the text."""
     pairs = list(itertools.pairwise(ids.tolist()))
-    kinds = set(pairs)
+    counts, kinds = collections.Counter(pairs), set(pairs)
     if q is None:
         q = [sum(w == symbol for _, w in kinds) / len(kinds) for symbol in range(V)]
     table = np.zeros((V, V))
@@ -154,71 +206,90 @@ def smoothed(ids, V, d, q=None, count_last=False, k_of=None):
             if c == 0:
                 table[u, w] = q[w]
             else:
-                kept = max(pairs.count((u, w)) - d, 0)
+                kept = max(counts[u, w] - d, 0)
                 table[u, w] = (kept + d * (k_of(k) if k_of else k) * q[w]) / c
     return table
 
 
-def no_discount(answer, rng):
-    ids, V = text_of(rng)
-    table = np.asarray(answer(ids, V, 0.0))
+def rows_of(found, ids, V, followed=True):
+    """The rows of a table of the symbols that something followed, or of the others."""
+    table = np.asarray(found)
     ensure(table.shape == (V, V), f"shape {table.shape}; expected {(V, V)}")
-    right = smoothed(ids, V, 0.0)
-    same(
-        "rows of symbols that were followed by others",
-        table[:4],
-        right[:4],
-        suspects={
-            "Rows and columns: the row is u, the symbol before.": right.T[:4],
-            "c(u) counts the pairs that begin with u, (ngram): the last symbol begins none.": (
-                smoothed(ids, V, 0.0, count_last=True)[:4]
-            ),
-        },
-    )
+    return table[np.isin(np.arange(V), ids[:-1]) == followed]
+
+
+def of_sources(ids, V):
+    """Other q: how often w occurs, and how many stand after it."""
+    pairs = set(itertools.pairwise(ids.tolist()))
+    return {
+        "q asks how many different symbols stand before w, not how often w occurs.": [
+            float(np.mean(ids == w)) for w in range(V)
+        ],
+        "q counts the symbols before w; these are the ones after it.": [
+            sum(u == w for u, _ in pairs) / len(pairs) for w in range(V)
+        ],
+    }
+
+
+def no_discount(answer, rng):
+    for ids, V in texts(rng, False, False):
+        right = smoothed(ids, V, 0.0)
+        same(
+            "rows of symbols that were followed by others",
+            rows_of(answer(ids, V, 0.0), ids, V),
+            rows_of(right, ids, V),
+            suspects={
+                "Rows and columns: the row is u, the symbol before.": rows_of(right.T, ids, V),
+                "c(u) counts the pairs that begin with u, (ngram): the last symbol begins none.": (
+                    rows_of(smoothed(ids, V, 0.0, count_last=True), ids, V)
+                ),
+            },
+        )
 
 
 def discounted(answer, rng):
-    ids, V = text_of(rng)
-    d = rng.uniform(0.3, 0.9)
-    pairs = set(itertools.pairwise(ids.tolist()))
-    share = [float(np.mean(ids == w)) for w in range(V)]
-    after = [sum(u == w for u, _ in pairs) / len(pairs) for w in range(V)]
-    table = np.asarray(answer(ids, V, d))
-    ensure(table.shape == (V, V), f"shape {table.shape}; expected {(V, V)}")
-    suspects = {
-        "q asks how many different symbols stand before w, not how often w occurs.": {"q": share},
-        "q counts the symbols before w; these are the ones after it.": {"q": after},
-        "c(u) counts the pairs that begin with u, (ngram): the last symbol begins none.": {
-            "count_last": True
-        },
-        "Each of the k(u) pairs gives away d: k(u) times d is handed out, see (novelty).": {
-            "k_of": lambda k: 1
-        },
-    }
-    same(
-        "rows of symbols that were followed by others",
-        table[:4],
-        smoothed(ids, V, d)[:4],
-        suspects={hint: smoothed(ids, V, d, **how)[:4] for hint, how in suspects.items()},
-    )
+    discounts = (*rng.uniform(0.2, 0.9, 2), 1.0)
+    for (ids, V), d in zip(texts(rng, True, False, True), discounts, strict=True):
+        suspects = {hint: {"q": q} for hint, q in of_sources(ids, V).items()}
+        suspects |= {
+            "c(u) counts the pairs that begin with u, (ngram): the last symbol begins none.": {
+                "count_last": True
+            },
+            "Each of the k(u) pairs gives away d: k(u) times d is handed out, see (novelty).": {
+                "k_of": lambda k: 1
+            },
+        }
+        same(
+            f"rows of symbols that were followed by others, {'d = 1' if d == 1 else 'd < 1'}",
+            rows_of(answer(ids, V, float(d)), ids, V),
+            rows_of(smoothed(ids, V, d), ids, V),
+            suspects={
+                hint: rows_of(smoothed(ids, V, d, **how), ids, V) for hint, how in suspects.items()
+            },
+        )
 
 
 def never_followed(answer, rng):
-    ids, V = text_of(rng, [4])
-    d = rng.uniform(0.3, 0.9)
-    table, right = np.asarray(answer(ids, V, d)), smoothed(ids, V, d)
-    ensure(table.shape == (V, V), f"shape {table.shape}; expected {(V, V)}")
-    ensure(np.isfinite(table[4:]).all(), "rows without a pair: 0 divided by 0")
-    same(
-        "rows of the last symbol and of one that never occurs",
-        table[4:],
-        right[4:],
-        suspects={
-            "Rows of zeros are no distributions: where nothing is known of u, q is the answer.": 0
-            * right[4:],
-            "Not evenly: q still knows which symbols follow many others.": 0 * right[4:] + 1 / V,
-        },
-    )
+    two = rng.permutation(4)[:2]  # a text of one pair
+    for ids, V in (*texts(rng, True, True), (two, 4)):
+        d = float(rng.uniform(0.3, 0.9))
+        found, right = rows_of(answer(ids, V, d), ids, V, False), smoothed(ids, V, d)
+        right = rows_of(right, ids, V, False)
+        ensure(np.isfinite(found).all(), "rows without a pair: 0 divided by 0")
+        same(
+            "rows of the last symbol and of those that never occur",
+            found,
+            right,
+            suspects={
+                "Rows of zeros are no distributions: where nothing is known, q is the answer.": 0
+                * right,
+                "Not evenly: q still knows which symbols follow many others.": 0 * right + 1 / V,
+                **{
+                    f"{hint} (This may follow from what is said above.)": 0 * right + q
+                    for hint, q in of_sources(ids, V).items()
+                },
+            },
+        )
 
 
 # The floor of a window
@@ -228,75 +299,88 @@ def floor(strings, p, m, place=False, padded=True):
     """A mean over steps of conditional entropies, window by window, in bits."""
     T, cost, whole = strings.shape[1], 0.0, 0.0
     rows = [[-1] * m + list(s) for s in strings.tolist()]
-    steps = [
-        (p[n], (t if place else 0, *rows[n][t : t + m]), strings[n, t])
-        for n in range(len(p))
-        for t in range(0 if padded else m, T)
-    ]
-    for u in {window for _, window, _ in steps}:
-        inside = [(weight, w) for weight, window, w in steps if window == u]
-        mass = sum(weight for weight, _ in inside)
-        q = np.array([sum(v for v, w in inside if w == s) for s in {w for _, w in inside}]) / mass
-        cost += mass * -(q * np.log2(q)).sum()
-        whole += mass
+    after = {}
+    for n, row in enumerate(rows):
+        for t in range(0 if padded else m, T):
+            window = (t if place else 0, *row[t : t + m])
+            after.setdefault(window, {}).setdefault(row[t + m], []).append(p[n])
+    for found in after.values():
+        mass = np.array([sum(weights) for weights in found.values()])
+        q = mass[mass > 0] / mass.sum()
+        cost += mass.sum() * -(q * np.log2(q)).sum() if mass.sum() > 0 else 0
+        whole += mass.sum()
     return cost / whole
 
 
-def source(rng):
-    strings = np.unique(rng.integers(0, 3, (14, 5)), axis=0)
-    return strings, rng.dirichlet(np.ones(len(strings)))
+def sources(rng):
+    """Strings with unequal probabilities, one of them 0; other ids and lengths.
+
+    The last symbol depends on the first one or on the second, and two ids are near in every base.
+    """
+    for T in (int(rng.integers(4, 6)), int(rng.integers(7, 9))):
+        a = int(rng.integers(1, 100))
+        ids, drawn = np.array([0, a, a + 6400]), rng.integers(0, 3, (10 + T, T))
+        for row, (place, symbol) in enumerate([(0, 1), (0, 2), (1, 1), (1, 2)]):
+            drawn[row] = drawn[place]
+            drawn[row, [place, -1]] = symbol
+        drawn[4] = 0  # the first of the strings in order
+        strings = np.unique(drawn, axis=0)
+        p = rng.dirichlet(np.full(len(strings), 3.0))
+        p[0] = 0
+        yield ids[strings], p / p.sum()
 
 
 def sees_all(answer, rng):
-    strings, p = source(rng)
-    entropy = -(p * np.log2(p)).sum()
-    same(
-        "the floor for m = T",
-        answer(strings, p, strings.shape[1]),
-        entropy / strings.shape[1],
-        suspects={
-            "That is in nats; see (bits).": entropy * np.log(2) / strings.shape[1],
-            "That is for a whole string; asked for is the mean over its steps.": entropy,
-            "Each string counts with its own probability.": np.log2(len(p)) / strings.shape[1],
-        },
-    )
+    letters = np.array([[4], [7], [2]]), rng.dirichlet(np.ones(3))
+    for strings, p in (*sources(rng), letters):
+        T, some = strings.shape[1], p[p > 0]
+        entropy = -(some * np.log2(some)).sum()
+        for m in (T, T + int(rng.integers(1, 4))):
+            suspects = {
+                "That is in nats; see (bits).": entropy * np.log(2) / T,
+                "Each string counts with its own probability.": np.log2(len(p)) / T,
+            }
+            if T > 1:
+                hint = "That is for a whole string; asked for is the mean over its steps."
+                suspects[hint] = entropy
+            what = "m = T" if m == T else "m > T"
+            same(f"the floor for {what}", answer(strings, p, m), entropy / T, suspects=suspects)
 
 
 def twins(answer, rng):
     """Names, words that depend on nothing, and a symbol that the name alone decides."""
-    names, words, between = 4, int(rng.integers(2, 4)), 3
-    rows = []
-    for name, *others in itertools.product(range(names), *[range(words)] * between):
-        fillers = [10 * (i + 1) + word for i, word in enumerate(others)]
-        rows.append([name, *fillers, 50 + name % 2])
-    rows = np.array(rows)
-    p = np.full(len(rows), 1 / len(rows))
-    free = np.log2(names) + between * np.log2(words)
-    for m in (between, between + 1):
-        lost = 1.0 if m == between else 0.0
-        what = "misses the name" if lost else "just reaches the name"
-        found = answer(rows, p, m)
-        same(f"the floor of a window that {what}", found, (free + lost) / rows.shape[1])
+    for between, words in ((4, 2), (int(rng.integers(2, 4)), 3)):
+        names, rows = 2 * int(rng.integers(1, 4)), []
+        for name, *others in itertools.product(range(names), *[range(words)] * between):
+            fillers = [10 * (i + 1) + word for i, word in enumerate(others)]
+            rows.append([name, *fillers, 100 + name % 2])
+        rows = np.array(rows)
+        p = np.full(len(rows), 1 / len(rows))
+        free = np.log2(names) + between * np.log2(words)
+        for m in (between, between + 1):
+            lost = 1.0 if m == between else 0.0
+            what = "misses the name" if lost else "just reaches the name"
+            found = answer(rows, p, int(m))
+            same(f"the floor of a window that {what}", found, (free + lost) / rows.shape[1])
 
 
 def short_windows(answer, rng):
-    strings, p = source(rng)
-    even = np.full(len(p), 1 / len(p))
-    for m in (0, 1, 2):
-        suspects = {
-            "That model knows the step. Windows that look the same get one distribution,"
-            " wherever they stand.": floor(strings, p, m, place=True),
-            "Each string counts with its own probability.": floor(strings, even, m),
-        }
-        if m:
-            hint = "The first m steps count too; before them stands a symbol of its own."
-            suspects[hint] = rest = floor(strings, p, m, padded=False)
-            T = strings.shape[1]
-            suspects["The first m steps are missing in the sum, see (cross-entropy)."] = (
-                rest * (T - m) / T
-            )
-        found, right = answer(strings, p, m), floor(strings, p, m)
-        same(f"the floor for m = {m}", found, right, suspects=suspects)
+    for strings, p in sources(rng):
+        even, T = np.full(len(p), 1 / len(p)), strings.shape[1]
+        for m in (0, 1, 2, T - 2):
+            suspects = {
+                "That model knows the step. Windows that look the same get one distribution,"
+                " wherever they stand.": floor(strings, p, m, place=True),
+                "Each string counts with its own probability.": floor(strings, even, m),
+            }
+            if m:
+                hint = "The first m steps count too; before them stands a symbol of its own."
+                suspects[hint] = rest = floor(strings, p, m, padded=False)
+                suspects["The first m steps are missing in the sum, see (cross-entropy)."] = (
+                    rest * (T - m) / T
+                )
+            found, right = answer(strings, p, m), floor(strings, p, m)
+            same(f"the floor for m = {m}", found, right, suspects=suspects)
 
 
 QUESTIONS = (
@@ -307,13 +391,13 @@ QUESTIONS = (
             Case(
                 1,
                 "one sentence, without padding",
-                per_character((7,)),
+                one_sentence,
                 "The bits of all words together, (bits), over the characters of all of them.",
             ),
             Case(
                 1,
-                "three sentences, with NaN in the padding",
-                per_character((6, 2, 4)),
+                "several sentences, with anything in the padding, NaN too",
+                padded,
                 "Only real places count, and 0 times NaN is NaN: choose them by the mask first.",
             ),
         ),
@@ -384,7 +468,7 @@ QUESTIONS = (
             ),
             Case(
                 2,
-                "windows of 0 to 2 symbols, strings of unequal probability",
+                "short windows, strings of unequal probability, one of them 0",
                 short_windows,
                 "Add up probabilities over strings and steps as (ngram) adds up counts.",
             ),

@@ -5,6 +5,11 @@ from seqlib.grading.mutants import Mutant, constant, nan
 from seqlib.scratch import ops
 
 
+def as_prefix(mask):
+    """As if the real places of a row always came first."""
+    return np.arange(mask.shape[1]) < mask.sum(axis=1)[:, None]
+
+
 def jordan(params, x, y_0, mask, fed="y", start=True, bias=True, padding="carried"):
     y = y_0 if start else np.zeros_like(y_0)
     b_y, hear, outputs = params["b_y"] * bias, y, []
@@ -31,6 +36,66 @@ def temperature(logits, targets, mask, inverse=False, low=0.02, high=50.0, weigh
         sure = w @ (ops.softmax(z / tau) * z).sum(axis=-1) > came
         low, high = (tau, high) if sure else (low, tau)
     return 1 / tau if inverse else tau
+
+
+def stops_early(params, x, y_0, mask):
+    """Once no row is real at a step, nothing is expected to come."""
+    none = np.flatnonzero(~mask.any(axis=0))
+    T = none[0] if len(none) else mask.shape[1]
+    y = jordan(params, x[:, :T], y_0, mask[:, :T])
+    return np.concatenate([y, np.repeat(y[:, -1:], mask.shape[1] - T, axis=1)], axis=1)
+
+
+def by_nan(params, x, y_0, mask):
+    return jordan(params, x, y_0, ~np.isnan(x[:, :, 0]))
+
+
+def first_is_real(params, x, y_0, mask):
+    return jordan(params, x, y_0, mask | (np.arange(mask.shape[1]) == 0))
+
+
+def of_one_size(params, x, y_0, mask):
+    h, y = np.zeros(5), jordan(params, x, y_0, mask)
+    return y + 0 * (h + params["b_h"]).sum()
+
+
+def last_step_alone(params, x, y_0, mask):
+    """A row's last real state is right, what stands before it is lost."""
+    y = jordan(params, x, y_0, mask)
+    return np.where(mask.all(axis=1)[:, None, None], y, y[:, -1:])
+
+
+def own_softmax(logits, targets, mask):
+    """Without a look at how large the numbers are."""
+    z, y, low, high = logits[mask], targets[mask], 0.05, 20.0
+    came = z[np.arange(len(y)), y].mean()
+    for _ in range(60):
+        tau = np.sqrt(low * high)
+        e = np.exp(z / tau)
+        sure = ((e / e.sum(axis=1, keepdims=True)) * z).sum(axis=1).mean() > came
+        low, high = (tau, high) if sure else (low, tau)
+    return tau
+
+
+def weighted(logits, targets, mask, low=0.05, high=20.0):
+    """Losses times the mask."""
+    y = np.clip(targets, 0, logits.shape[-1] - 1)[..., None]
+    came = (np.take_along_axis(logits, y, -1)[..., 0] * mask).sum() / mask.sum()
+    for _ in range(60):
+        tau = np.sqrt(low * high)
+        expected = ((ops.softmax(logits / tau) * logits).sum(-1) * mask).sum() / mask.sum()
+        low, high = (tau, high) if expected > came else (low, tau)
+    return tau
+
+
+def picked_first(logits, targets, mask):
+    """The targets of the padding are used as places, though not counted."""
+    picked = np.take_along_axis(logits, targets[..., None], axis=-1)
+    return temperature(logits, targets, mask) + 0 * np.nansum(picked)
+
+
+def five_symbols(logits, targets, mask):
+    return temperature(logits[..., :5], np.minimum(targets, 4), mask)
 
 
 def grid(logits, targets, mask):
@@ -69,6 +134,25 @@ def shifted(k, D):
     return p | {"b_y": np.full(D, -100.0)}
 
 
+def shifted_by_a_thousand(k, D):
+    """The same with a unit that is always on, so that the start is right too."""
+    n, size = D + 1, 1000.0
+    H = n * (k + 1)
+    p = {"W_xh": np.zeros((H, D)), "W_hh": np.eye(H, k=-n), "b_h": np.zeros(H)}
+    p |= {"W_hy": np.zeros((D, H)), "b_y": np.zeros(D)}
+    p["W_xh"][:D], p["b_h"][:n] = np.eye(D), size
+    p["W_hy"][:, k * n : k * n + D], p["W_hy"][:, k * n + D] = np.eye(D), -1
+    return p
+
+
+def first_is_signed(k, D):
+    """Only the first of the numbers may be negative."""
+    p = delay(k, D)
+    for side in range(D + 1, 2 * D):
+        p["W_xh"][side] = 0
+    return p
+
+
 def swapped(k, D):
     p = delay(k, D)
     return p | {"W_xh": p["W_hy"], "W_hy": p["W_xh"]}
@@ -85,6 +169,14 @@ MUTANTS = {
         Mutant(lambda *a: jordan(*a, padding="multiplied"), 3, "0 times NaN"),
         Mutant(lambda *a: jordan(*a, padding="read"), 3, "choose the old state"),
         Mutant(lambda *a: jordan(*a)[:, ::-1], 1, "is what the next step hears"),
+        Mutant(lambda p, x, y, m: jordan(p, x, y, as_prefix(m)), 3, "need not come first"),
+        Mutant(stops_early, 3, "choose the old state"),
+        Mutant(by_nan, 3, "choose the old state"),
+        Mutant(first_is_real, 3, "choose the old state"),
+        Mutant(of_one_size, 0, "Two lines"),
+        Mutant(last_step_alone, 3, "choose the old state"),
+        Mutant(lambda p, x, y, m: jordan(p, x, 0 * y + y[:1], m), 0, "Two lines"),
+        Mutant(lambda p, x, y, m: jordan(p, np.clip(x, -5, 5), y, m), 0, "Two lines"),
         Mutant(constant, 0, "Two lines"),
         Mutant(nan, 0, "Two lines"),
     ),
@@ -93,9 +185,17 @@ MUTANTS = {
         Mutant(lambda *a: temperature(*a, weigh="all"), 2, "use the mask"),
         Mutant(lambda *a: temperature(*a, weigh="rows"), 2, "no mean over rows"),
         Mutant(lambda *a: temperature(*a, low=1.0), 3, "may be too unsure"),
-        Mutant(grid, 0, "get five digits right"),
+        Mutant(grid, 0, "only digits are missing"),
         Mutant(hottest, 0, "the shares of what came"),
         Mutant(lambda *a: 1.0, 0, "may be too unsure"),
+        Mutant(lambda z, y, m: temperature(z, y, as_prefix(m)), 2, "need not come first"),
+        Mutant(lambda *a: temperature(*a, low=0.2, high=5.0), 1, "Where is the derivative"),
+        Mutant(lambda *a: temperature(*a, low=0.1, high=10.0), 1, "has to reach below 1"),
+        Mutant(weighted, 2, "Where is the derivative"),
+        Mutant(picked_first, 2, "Where is the derivative"),
+        Mutant(own_softmax, 0, "the shares of what came"),
+        Mutant(five_symbols, 0, "the shares of what came"),
+        Mutant(lambda *a: temperature(*(part[:4] for part in a)), 1, "Where is the derivative"),
         Mutant(constant, 0, "the shares of what came"),
         Mutant(nan, 0, "the shares of what came"),
     ),
@@ -110,6 +210,12 @@ MUTANTS = {
         Mutant(lambda k, D: delay(0, D), 0, "No delay"),
         Mutant(shifted, 0, "by hand on 5, 0, 7"),
         Mutant(swapped, 0, "by hand on 5, 0, 7"),
+        Mutant(shifted_by_a_thousand, 2, "What does a unit hold"),
+        Mutant(lambda k, D: delay(min(k, 4), D), 1, "in their places"),
+        Mutant(lambda k, D: delay(k, min(D, 3)), 1, "in their places"),
+        Mutant(first_is_signed, 2, "What does a unit hold"),
+        Mutant(lambda *a: delay(*a, bias=1e-12), 2, "What does a unit hold"),
+        Mutant(lambda k, D: delay(max(k, 1), D), 1, "One step too late"),
         Mutant(constant, 0, "No output at all"),
         Mutant(nan, 0, "by hand on 5, 0, 7"),
     ),

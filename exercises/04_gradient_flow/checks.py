@@ -1,88 +1,105 @@
 """What is asked of long products, limits and latches, and how answers are looked at."""
 
 import numpy as np
-from seqlib.grading import Case, Question, ensure, same
+from seqlib.grading import Case, Question, Wrong, ensure, same
 
-H, D, T = 4, 3, 5
-EPS = 1e-5
+
+def sizes(rng, n, smallest=2):
+    """Two lists of n sizes, no two of which are alike."""
+    one, other = rng.permutation(n), rng.permutation(n) + n
+    return [int(size) + smallest for size in one], [int(size) + smallest for size in other]
 
 
 # A state that leaks
 
 
-def leaky_network(rng, steps):
+def leaky_network(rng, T, D, H):
     params = {
         "W_xh": rng.standard_normal((H, D)),
         "W_hh": rng.standard_normal((H, H)),
         "b_h": rng.standard_normal(H),
     }
-    return params, rng.standard_normal((steps, D)), rng.standard_normal(H), rng.uniform(0.3, 0.7)
+    return params, rng.standard_normal((T, D)), rng.standard_normal(H)
 
 
-def leaky_end(params, x, h, leak):
-    """The last state, unit by unit."""
-    for x_t in x:
-        h = [
-            h[j] + leak * (np.tanh(np.dot(params["W_xh"][j], x_t) + row @ h + b) - h[j])
-            for j, (row, b) in enumerate(zip(params["W_hh"], params["b_h"], strict=True))
-        ]
-    return np.array(h)
+def at_rest(rng, T, D, n):
+    """States that stay zero, and weights as large and as small as numbers can be.
+
+    What is moved by any step, from 1e-5 to 1e-200, becomes too large or too small here.
+    Returns the network, and the sizes of the entries of the Jacobian.
+    """
+    blocks, W = rng.uniform(0.5, 2, (2, n, n)), np.zeros((2 * n, 2 * n))
+    W[:n, n:], W[n:, :n] = 1e300 * blocks[0], 1e-300 * blocks[1]
+    params = {"W_xh": rng.standard_normal((2 * n, D)), "W_hh": W, "b_h": np.zeros(2 * n)}
+    scale = np.ones((2 * n, 2 * n))
+    if T % 2:
+        scale[:n, n:], scale[n:, :n] = 1e300, 1e-300
+    return (params, np.zeros((T, D)), np.zeros(2 * n)), scale
 
 
-def measured(params, x, h_0, leak):
-    """How it moves with each entry of the first one."""
-    nudges = EPS * np.eye(H)
-    moved = [
-        leaky_end(params, x, h_0 + e, leak) - leaky_end(params, x, h_0 - e, leak) for e in nudges
-    ]
-    return np.array(moved).T / (2 * EPS)
+def jacobian(params, x, h, leak, how="right"):
+    """Column by column: how a change of one entry of the first state goes through the steps.
 
-
-def leaky_wrong(params, x, h, leak, backwards=False, old_slope=False):
-    """The product with a known mistake."""
-    P = np.eye(H)
+    how  right, or a known mistake: "late" slopes, factors "backwards"
+    """
+    steps = []
     for x_t in x:
         n = np.tanh(params["W_xh"] @ x_t + params["W_hh"] @ h + params["b_h"])
         h = (1 - leak) * h + leak * n
-        slope = 1 - (h if old_slope else n) ** 2
-        J = (1 - leak) * np.eye(H) + leak * slope[:, None] * params["W_hh"]
-        P = P @ J if backwards else J @ P
-    return P
+        steps.append(1 - (h if how == "late" else n) ** 2)
+    columns = []
+    for v in np.eye(len(h)):
+        for slope in steps[::-1] if how == "backwards" else steps:
+            v = (1 - leak) * v + leak * slope * (params["W_hh"] @ v)
+        columns.append(v)
+    return np.array(columns).T
 
 
-def leaky(steps):
+def leaky(one_step):
     def case(answer, rng):
-        given = leaky_network(rng, steps)
-        expected = measured(*given)
-        suspects = {
-            "The slope of tanh is 1 - n_t^2: with a leak, n_t and h_t are two things.": leaky_wrong(
-                *given, old_slope=True
-            ),
-            "Row j belongs to h_T, column k to h_0, see (jacobian): this is the transpose.": (
-                expected.T
-            ),
-        }
-        if steps > 1:
-            suspects["J_1 acts first, so it stands on the right, see (jacobian-product)."] = (
-                leaky_wrong(*given, backwards=True)
-            )
-        same("dh_T / dh_0", answer(*given), expected, tolerance=1e-7, suspects=suspects)
+        leaks = (*rng.uniform((0.1, 0.6), (0.5, 0.9)), 1.0, 0.0)
+        lengths = sizes(rng, 3)
+        for (T, D, H), leak in zip((*lengths, (3, 1, 2), (2, 2, 3)), leaks, strict=True):
+            given = *leaky_network(rng, 1 if one_step else T, D, H), float(leak)
+            expected = jacobian(*given)
+            suspects = {
+                "The slope of tanh is 1 - n_t^2: with a leak, n_t and h_t are two things.": (
+                    jacobian(*given, "late")
+                ),
+                "Row j belongs to h_T, column k to h_0, see (jacobian): this is the transpose.": (
+                    expected.T
+                ),
+            }
+            if not one_step:
+                hint = "J_1 acts first, so it stands on the right, see (jacobian-product)."
+                suspects[hint] = jacobian(*given, "backwards")
+            what = f"dh_T / dh_0 for T = {len(given[1])}, H = {H}"
+            same(what, answer(*given), expected, suspects=suspects)
+        for T in (1,) if one_step else (2, 7):
+            given, scale = at_rest(rng, T, 2, int(rng.integers(2, 4)))
+            found = answer(*given, 1.0)
+            ensure(np.shape(found) == scale.shape, f"shape {np.shape(found)}; not {scale.shape}")
+            what = f"dh_T / dh_0 for T = {T}, weights from 1e-300 to 1e300, relative to these"
+            same(what, np.asarray(found) / scale, jacobian(*given, 1.0) / scale)
 
     return case
 
 
 # A limit that follows the norms
 
-SHAPES = {"W": (3, 2), "b": (3,), "V": (2, 4)}
+SHAPES = ((), (1,), (3,), (2,), (4, 1), (2, 3, 2), (3, 1, 4))
+MATRICES = ((3, 2), (2, 4))
 
 
-def gradients(rng, sizes, names):
-    """One dict for each size, which is that of all its arrays together."""
+def gradients(rng, sizes, count):
+    """One dict for each size, which is that of all its arrays together; some arrays and names."""
+    names = [f"{letter}_{rng.integers(100)}" for letter in rng.permutation(list("WbVUgc"))[:count]]
+    shapes = [MATRICES[rng.integers(2)], *(SHAPES[k] for k in rng.permutation(len(SHAPES)))]
     drawn = []
     for size in sizes:
-        g = {name: rng.standard_normal(SHAPES[name]) for name in names}
+        g = {n: rng.standard_normal(shape) for n, shape in zip(names, shapes, strict=False)}
         norm = length(g)
-        drawn.append({name: array * size / norm for name, array in g.items()})
+        drawn.append({name: np.asarray(array * size / norm) for name, array in g.items()})
     return drawn
 
 
@@ -117,59 +134,57 @@ def each_alone(given, share):
     return [{k: alone[k][i][k] for k in g} for i, g in enumerate(given)]
 
 
+def compared(answer, given, share, what, suspects=()):
+    same(what, answer(given, share), clipped(given, share), suspects=dict(suspects))
+
+
 def clip_two(answer, rng):
-    for sizes in ((1, 3), (3, 1)):
-        given, share = gradients(rng, sizes, ["W"]), rng.uniform(0.3, 0.7)
-        same("clipped", answer(given, share), clipped(given, share))
+    for sizes, share in (((1, 3), rng.uniform(0.3, 0.7)), ((3, 1), rng.uniform(0.3, 0.7))):
+        compared(answer, gradients(rng, sizes, 1), float(share), "clipped")
+    for sizes, share in (((4, 1), 0.0), ((1, 4), 1.0), ((2,), 0.5)):
+        what = f"clipped, for {len(sizes)} updates and q = {share:g}"
+        compared(answer, gradients(rng, sizes, 1), share, what)
 
 
 def clip_joint(answer, rng):
-    share, names = rng.uniform(0.3, 0.7), list(SHAPES)
-    given = gradients(rng, (2, 1, 5), names)
-    same(
-        "clipped",
-        answer(given, share),
-        clipped(given, share),
-        suspects={
-            "One norm for all arrays of an update together, see (clip-norm).": each_alone(
-                given, share
-            )
-        },
-    )
-    given[0] = {name: 0 * array for name, array in given[0].items()}
-    same("beginning with zeros, clipped", answer(given, share), clipped(given, share))
+    share = float(rng.uniform(0.3, 0.7))
+    for count, sizes in ((3, (2, 1, 5)), (5, (4, 9, 4))):
+        given = gradients(rng, sizes, count)
+        hint = "One norm for all arrays of an update together, see (clip-norm)."
+        compared(answer, given, share, "clipped", {hint: each_alone(given, share)})
+    for zeros in ((0,), (2,), (0, 1)):
+        given = gradients(rng, (2, 1, 5), 2)
+        for update in zeros:
+            given[update] = {name: np.zeros_like(array) for name, array in given[update].items()}
+        compared(answer, given, share, "with zeros, clipped")
+        compared(answer, given, 0.0, "with zeros and q = 0, clipped")
 
 
 def clip_long(answer, rng):
-    sizes, share = 3 * rng.permutation(np.arange(1, 13)) * 1.2 ** np.arange(12), 0.8
-    given = gradients(rng, sizes, list(SHAPES))
-    same(
-        "clipped",
-        answer(given, share),
-        clipped(given, share),
-        suspects={
-            "The quantile is taken of norms before clipping, not after.": clipped(
-                given, share, shortened=True
-            )
-        },
-    )
+    for count, low, high in ((3, 0.75, 0.9), (4, 0.1, 0.25)):
+        N = 12 + 5 * count + int(rng.integers(1, 5))
+        sizes, share = 3 * rng.permutation(np.arange(1, N)), float(rng.uniform(low, high))
+        given = gradients(rng, sizes * 1.2 ** np.arange(N - 1), count)
+        hint = "The quantile is taken of norms before clipping, not after."
+        compared(answer, given, share, "clipped", {hint: clipped(given, share, shortened=True)})
 
 
 # Logarithms of norms
 
 
-def jacobians(rng, steps, growth):
-    """Jacobians of which no two commute, their product near 1, times a growth."""
-    turns = np.linalg.qr(rng.standard_normal((steps, H, H)))[0]
-    stretched = turns * np.exp(rng.uniform(-0.3, 0.3, (steps, H, 1)))
-    return growth * stretched
+def jacobians(rng, T, S):
+    """Jacobians of which no two commute, their product near 1."""
+    turns = np.linalg.qr(rng.standard_normal((T, S, S)))[0]
+    stretched = turns * np.exp(rng.uniform(-0.3, 0.3, (T, S, 1)))
+    stretched[0, :, 0] *= 3  # what is done at either end differs from what is done at the other
+    return stretched
 
 
-def plain_logs(J):
+def plain_logs(J, grow=lambda P, J, k: P @ J[len(J) - 1 - k]):
     """The logarithms from the products as they are."""
-    P, logs = np.eye(H), [0.0]
+    P, logs = np.eye(J.shape[1]), [0.0]
     for k in range(len(J)):
-        P = P @ J[len(J) - 1 - k]
+        P = grow(P, J, k)
         logs.append(np.log(np.sqrt(np.linalg.eigvalsh(P.T @ P)[-1])))
     return np.array(logs)
 
@@ -179,27 +194,42 @@ def numbers(found):
     return np.array(found) if isinstance(found, tuple) else found
 
 
+def compared_logs(answer, J, growth):
+    """The Jacobians times exp(growth), a number for each."""
+    found = numbers(answer(np.exp(growth)[:, None, None] * J))
+    steps = np.append(0, np.cumsum(growth[::-1]))
+    expected = plain_logs(J) + steps
+    try:
+        same("logarithms", found, expected)
+    except Wrong:
+        if len(J) == 1:
+            raise
+        first = np.append(0, np.cumsum(growth))
+        end = "P_k ends with step T and grows toward the past, see (jacobian-product): "
+        suspects = {
+            "That is the bound of (norm-bound): multiply first, then take the norm.": steps
+            + np.append(0, np.cumsum(np.log(np.linalg.norm(J[::-1], 2, axis=(1, 2))))),
+            f"{end}this one begins with step 1.": first + plain_logs(J, lambda P, J, k: J[k] @ P),
+            f"{end}this one begins with step 1, and multiplies on the wrong side.": first
+            + plain_logs(J, lambda P, J, k: P @ J[k]),
+            f"{end}the factor of an earlier step stands on the right.": steps
+            + plain_logs(J, lambda P, J, k: J[len(J) - 1 - k] @ P),
+        }
+        same("logarithms", found, expected, suspects=suspects)
+
+
 def of_few(answer, rng):
-    J = jacobians(rng, 6, 1.3)
-    bound = np.append(0, np.cumsum(np.log(np.linalg.norm(J[::-1], 2, axis=(1, 2)))))
-    same(
-        "logarithms",
-        numbers(answer(J)),
-        plain_logs(J),
-        suspects={
-            "That is the bound of (norm-bound): multiply first, then take the norm.": bound,
-            "P_k ends with step T and grows toward the past, see (jacobian-product).": plain_logs(
-                J[::-1]
-            ),
-        },
-    )
+    for T, S in (*sizes(rng, 2, 3), (1, 2), (4, 1)):
+        compared_logs(answer, jacobians(rng, T, S), rng.uniform(-0.3, 0.3, T))
 
 
-def of_many(growth):
+def of_many(least, most):
+    """Every step multiplies the size by a number with so many zeros; the first one with fewest."""
+
     def case(answer, rng):
-        J = jacobians(rng, 200, 1.0)
-        expected = plain_logs(J) + np.arange(201) * np.log(growth)
-        same("logarithms", numbers(answer(growth * J)), expected)
+        for T, S in ((int(rng.integers(110, 130)), 3), (int(rng.integers(150, 180)), 5)):
+            zeros = np.array([least, *rng.uniform(*sorted((least, most)), T - 1)])
+            compared_logs(answer, jacobians(rng, T, S), zeros * np.log(10))
 
     return case
 
@@ -207,15 +237,17 @@ def of_many(growth):
 # A latch in noise
 
 
-def drawn_latch(rng):
-    """A self-connection and a noise that is safe."""
-    w = rng.uniform(1.3, 4)
-    return w, rng.uniform(0.4, 0.8) * best(lambda a: w * np.tanh(a) - a, 0, w)
+def latches(rng):
+    """Self-connections little above 1, and large ones, with noise little above 0 and near most."""
+    for w, share in (((1.3, 4), (0.4, 0.8)), ((1.05, 1.1), (0.85, 0.95)), ((9, 15), (0.9, 0.95))):
+        w = float(rng.uniform(*w))
+        yield w, float(rng.uniform(*share)) * best(lambda a, w=w: w * np.tanh(a) - a, 0, w)
+    yield float(rng.uniform(1.5, 2.5)), float(rng.uniform(0.001, 0.01))
 
 
 def best(f, low, high):
     """The largest value of a function with one hill, by thirds."""
-    for _ in range(200):
+    for _ in range(120):
         one, two = low + (high - low) / 3, high - (high - low) / 3
         low, high = (one, high) if f(one) < f(two) else (low, two)
     return f(low)
@@ -223,7 +255,7 @@ def best(f, low, high):
 
 def root(f, low, high):
     """Where f changes its sign, by halves."""
-    for _ in range(200):
+    for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if f(low) * f(middle) > 0 else (low, middle)
     return low
@@ -234,7 +266,7 @@ def crossings(w, noise):
     top = np.arccosh(np.sqrt(w))  # slope 1
     return tuple(
         root(lambda a: w * np.tanh(a) + noise - a, *ends)
-        for ends in ((min(noise, 0), top), (top, w + 5))
+        for ends in ((min(noise, 0), top), (top, w + abs(noise) + 1))
     )
 
 
@@ -245,15 +277,13 @@ def number(found, key):
 
 
 def latch_most(answer, rng):
-    for _ in range(3):
-        w, noise = drawn_latch(rng)
+    for w, noise in latches(rng):
         expected = best(lambda a, w=w: w * np.tanh(a) - a, 0, w)
         same("most", number(answer(w, noise), "most"), expected, tolerance=1e-6)
 
 
 def latch_range(answer, rng):
-    for _ in range(3):
-        w, noise = drawn_latch(rng)
+    for w, noise in latches(rng):
         found, high = answer(w, noise), crossings(w, noise)[1]
         lower, low = crossings(w, -noise)
         ends = {key: number(found, key) for key in ("low", "high")}
@@ -276,8 +306,7 @@ def latch_range(answer, rng):
 
 
 def latch_factor(answer, rng):
-    for _ in range(3):
-        w, noise = drawn_latch(rng)
+    for w, noise in latches(rng):
         low, high = crossings(w, -noise)[1], crossings(w, noise)[1]
         slopes = [w / np.cosh(a) ** 2 for a in (low, high, crossings(w, 0)[1])]
         same(
@@ -300,16 +329,17 @@ QUESTIONS = (
             Case(
                 1,
                 "one step",
-                leaky(1),
+                leaky(True),
                 "Differentiate both parts of h_t, as (jacobian) was derived.",
             ),
             Case(
                 2,
-                "five steps",
-                leaky(T),
+                "several steps",
+                leaky(False),
                 "One step first; then multiply as (jacobian-product) says.",
             ),
         ),
+        derivation=True,
     ),
     Question(
         "flow.clip",
@@ -342,20 +372,20 @@ QUESTIONS = (
         (
             Case(
                 1,
-                "six steps",
+                "few steps",
                 of_few,
                 "The largest singular value of the product in (jacobian-product), and 0 for k = 0.",
             ),
             Case(
                 1,
-                "two hundred steps that explode",
-                of_many(1e4),
+                "hundreds of steps that explode",
+                of_many(3, 40),
                 "The product of (jacobian-product) becomes infinite: take its size out on the way.",
             ),
             Case(
                 1,
-                "two hundred steps that vanish",
-                of_many(1e-4),
+                "hundreds of steps that vanish",
+                of_many(-3, -40),
                 "The product of (jacobian-product) becomes zero: take its size out on the way.",
             ),
         ),

@@ -3,8 +3,8 @@
 from itertools import product
 
 import numpy as np
-from seqlib.gradcheck import numerical_gradient
-from seqlib.grading import Case, Question, ensure, same
+from seqlib.grading import Case, Question, Wrong, ensure, same
+from seqlib.grading.cases import same_gradients, unequal
 
 # What a slip costs
 
@@ -22,9 +22,14 @@ def listed(e, d, T, k=None):
     return right
 
 
-def drawn_slip(rng, T):
-    e, d = rng.uniform(0.05, 0.25), rng.uniform(0.4, 0.9)
-    return e, d, T, int(rng.integers(2, T))
+def drawn_slips(rng, T):
+    """(e, d, T, k): drawn; then the first step and the last, one word, and the ends of [0, 1]."""
+    e, d, k = rng.uniform(0.05, 0.25), rng.uniform(0.4, 0.9), int(rng.integers(2, T))
+    return (
+        *((e, d, T, k), (d, e, T + 1, k), (e, d, T, 1), (e, d, T, T), (d, e, 1, 1)),
+        *((0.0, 1.0, T, k), (1.0, 0.0, T, k), (0.0, 0.5, T, 1), (e, e, T, k)),
+        *((e, 1.0, T, 1), (d, 0.0, T, T)),
+    )
 
 
 def part(found, name):
@@ -34,60 +39,59 @@ def part(found, name):
 
 
 def without_slip(answer, rng):
-    e, d, T, k = drawn_slip(rng, 6)
-    found, free = answer(e, d, T, k), listed(e, d, T)
-    same(
-        "free",
-        part(found, "free"),
-        free,
-        suspects={
-            "After a wrong word the next may be right again, with 1 - d.": (1 - e)
-            ** np.arange(1, T + 1),
-            "After a wrong word the next is wrong with d, not with e.": np.full(T, 1 - e),
-        },
-    )
-    same(
-        "exact",
-        part(found, "exact"),
-        (1 - e) ** T,
-        suspects={
-            "The words are not independent: in a row without a mistake, d never acts, see"
-            " (exposure-exact).": float(np.prod(free))
-        },
-    )
+    for e, d, T, k in drawn_slips(rng, int(rng.integers(4, 7))):
+        found, free = answer(e, d, T, k), listed(e, d, T)
+        same(
+            "free",
+            part(found, "free"),
+            free,
+            suspects={
+                "After a wrong word the next may be right again, with 1 - d.": (1 - e)
+                ** np.arange(1, T + 1),
+                "After a wrong word the next is wrong with d, not with e.": np.full(T, 1 - e),
+            },
+        )
+        same(
+            "exact",
+            part(found, "exact"),
+            (1 - e) ** T,
+            suspects={
+                "The words are not independent: in a row without a mistake, d never acts, see"
+                " (exposure-exact).": float(np.prod(free))
+            },
+        )
 
 
 def with_slip(answer, rng):
-    e, d, T, k = drawn_slip(rng, 7)
-    same(
-        "slip",
-        part(answer(e, d, T, k), "slip"),
-        listed(e, d, T, k),
-        suspects={
-            "Steps count from 1: the slip is at step k, entry k - 1 of the array.": listed(
-                e, d, T, k + 1
-            )
-        },
-    )
+    for e, d, T, k in drawn_slips(rng, int(rng.integers(4, 7))):
+        same(
+            "slip",
+            part(answer(e, d, T, k), "slip"),
+            listed(e, d, T, k),
+            suspects={
+                "Steps count from 1: the slip is at step k, entry k - 1 of the array.": listed(
+                    e, d, T, k + 1
+                )
+            },
+        )
 
 
-def cost(answer, rng):
+def costs(answer, rng):
     """In closed form: what a slip changes shrinks by d - e with each word."""
-    e, d, T, k = drawn_slip(rng, 60)
-    rate = d - e
-    steady = (1 - d) / (1 - rate)
-    at_k = steady + (1 - steady) * rate**k
-    later = at_k * rate * (1 - rate ** (T - k)) / (1 - rate)
-    after = steady * (T - k) - steady * rate * (1 - rate ** (T - k)) / (1 - rate)
-    same(
-        "cost",
-        part(answer(e, d, T, k), "cost"),
-        later,
-        suspects={
-            "The word of step k itself does not count, only those after it.": later + at_k,
-            "Some of the words after the slip would have been wrong without it.": T - k - after,
-        },
-    )
+    for e, d, T, k in drawn_slips(rng, int(rng.integers(40, 80))):
+        rate, steady = e - d, (1 - d) / (1 - d + e) if e or d < 1 else 1.0
+        at_k = steady + (1 - steady) * (-rate) ** k
+        powers = np.sum((-rate) ** np.arange(1, T - k + 1))
+        later, after = at_k * powers, steady * (T - k) - steady * powers
+        same(
+            "cost",
+            part(answer(e, d, T, k), "cost"),
+            later,
+            suspects={
+                "The word of step k itself does not count, only those after it.": later + at_k,
+                "Some of the words after the slip would have been wrong without it.": T - k - after,
+            },
+        )
 
 
 # What the others agree with
@@ -116,10 +120,10 @@ def judged(answer, candidates, log_p, weights, suspects):
     gains = g @ weights
     same("gains", found[1], gains, suspects={hint: g @ w for hint, w in suspects.items()})
     best = np.asarray(found[0])
-    ensure(best.shape == () and best.dtype.kind in "iu", "the index is no integer")
+    ensure(best.shape == () and best == np.floor(best), "the index is no integer")
     ensure(0 <= best < len(gains), "the index is none of a candidate")
     ensure(
-        gains[best] > gains.max() - 1e-9,
+        gains[int(best)] > gains.max() - 1e-9,
         "another candidate has a greater gain",
         "Not the likeliest one is asked for, (mode-empty), but the one of the greatest gain.",
     )
@@ -127,46 +131,57 @@ def judged(answer, candidates, log_p, weights, suspects):
 
 def distinct(rng, n):
     """Sentences without any word twice, that share some runs."""
-    base = rng.permutation(9)
+    base = 20 + rng.permutation(12)
     rows = []
-    for _ in range(n):
-        row, (i, j) = base.copy(), rng.integers(0, 9, 2)
+    while len(rows) < n:
+        row, (i, j) = base.copy(), rng.integers(0, 12, 2)
         row[[i, j]] = row[[j, i]]
         start = int(rng.integers(0, 3))
-        rows.append(tuple(int(v) for v in row[start : start + int(rng.integers(5, 7))]))
+        row = tuple(int(v) for v in row[start : start + int(rng.integers(5, 8))])
+        rows += [row] * (row not in rows)
     return rows
 
 
 def equal_draws(answer, rng):
-    rows = distinct(rng, 5)
-    judged(answer, rows, None, np.full(5, 1 / 5), {})
+    for n in (5, int(rng.integers(6, 9)), 1, 2):
+        judged(answer, distinct(rng, n), None, np.full(n, 1 / n), {})
+
+
+EVEN = "Of a beam's list each sentence stands there once: its weight is its probability."
 
 
 def beam_list(answer, rng):
-    rows = list(dict.fromkeys([*distinct(rng, 6), (7, 3)]))
-    log_p = rng.uniform(-901.2, -900.5, len(rows))
-    log_p[-1] = -900.4  # the likeliest, and like no other
-    weights = np.exp(log_p + 900)
-    n = len(rows)
-    judged(
-        answer,
-        rows,
-        log_p,
-        weights / weights.sum(),
-        {
-            "Of a beam's list each sentence stands there once: its weight is its probability.": (
-                np.full(n, 1 / n)
-            ),
-            "The weights are probabilities, not their logarithms.": log_p / log_p.sum(),
-            "The weights have to sum to 1; and exp of a very small logarithm is 0.": np.exp(log_p),
-        },
-    )
+    """The likeliest is like no other; also where nothing is improbable, and the empty sentence."""
+    for far, n, last in ((900.0, 6, (7, 8)), (0.5, 4, ()), (1e5, 7, ()), (3.0, 1, None)):
+        rows = distinct(rng, n) + ([] if last is None else [last])
+        log_p = rng.uniform(-1.2, -0.5, len(rows))
+        log_p[-1] = -0.4
+        weights, log_p = np.exp(log_p), log_p - far
+        judged(
+            answer,
+            rows,
+            log_p,
+            weights / weights.sum(),
+            {
+                EVEN: np.full(len(rows), 1 / len(rows)),
+                "The weights are probabilities, not their logarithms.": log_p / log_p.sum(),
+                "The weights have to sum to 1; and exp of a very small logarithm is 0.": np.exp(
+                    log_p
+                ),
+            },
+        )
+    rows, log_p = [(3, 4), (3, 4, 5), ()], np.log([0.25, 0.35, 0.4])
+    judged(answer, rows, log_p - 2000 * rng.random(), np.array([0.25, 0.35, 0.4]), {})
 
 
 def draws_with_repeats(answer, rng):
-    kinds = [tuple(int(v) for v in rng.integers(3, 5, size)) for size in (2, 3, 6, 8)]
-    rows = [kinds[k] for k in (0, 2, 3, 2, 1)] + [(), (), kinds[3]]
-    judged(answer, rows, None, np.full(len(rows), 1 / len(rows)), {})
+    """Of one word to ten; and words whose digits, written side by side, are the same."""
+    kinds = [tuple(int(v) for v in rng.integers(3, 5, size)) for size in (2, 3, 6, 10)]
+    some = [kinds[k] for k in (0, 2, 3, 2, 1)] + [(), (), kinds[3]]
+    word = int(rng.integers(5, 9))
+    alike = [(word, 11 * word), (11 * word, word), (111 * word,), (word,) * 3, (word,)]
+    for rows in (some, alike, [()], [(), (word,)], [(word,) * 10, (word,) * 4, (word,) * 10]):
+        judged(answer, rows, None, np.full(len(rows), 1 / len(rows)), {})
 
 
 # A beam
@@ -177,28 +192,33 @@ def table(rng, V, N):
     return a - np.log(np.exp(a).sum(axis=2, keepdims=True))
 
 
-def beam(log_p, width, bonus, leave=False, own=True):
-    """Rows as keys of a dict, so that none is there twice.
+def beam(log_p, width, bonus, leave=False, own=True, grows=False, copies=False):
+    """Rows and their log-probabilities; the options are mistakes.
 
-    leave: ended rows leave the beam; not own: the bonus is counted for the step
+    leave   ended rows leave the beam
+    own     not: the bonus is counted for the step
+    grows   rows go on behind END
+    copies  it begins with `width` equal rows
     """
-    kept, done = {(): 0.0}, {}
+    kept, done = [((), 0.0)] * (width if copies else 1), []
     for n, step in enumerate(log_p, start=1):
-        grown = {row: p for row, p in kept.items() if row and row[-1] == 0}
-        for row in kept.keys() - grown.keys():
-            last = row[-1] if row else -1
-            grown |= {(*row, v): kept[row] + p for v, p in enumerate(step[last])}
+        grown = []
+        for row, p in kept:
+            if row and row[-1] == 0 and not grows:
+                grown.append((row, p))
+            else:
+                last = row[-1] if row else -1
+                grown += [((*row, v), p + step[last, v]) for v in range(len(step) - 1)]
 
-        def score(row, grown=grown, n=n):
-            return grown[row] + bonus * (len(row) if own else n)
+        def score(pair, n=n):
+            return pair[1] + bonus * (len(pair[0]) if own else n)
 
-        kept = {row: grown[row] for row in sorted(grown, key=score, reverse=True)[:width]}
+        kept = sorted(grown, key=score, reverse=True)[:width]
         if leave:
-            done |= {row: p for row, p in kept.items() if row[-1] == 0}
-            kept = {row: p for row, p in kept.items() if row[-1] != 0}
-    both = done | kept
-    order = sorted(both, key=lambda row: -(both[row] + bonus * len(row) * own))
-    return tuple(order[:width]), np.array([both[row] for row in order[:width]])
+            done += [pair for pair in kept if pair[0][-1] == 0]
+            kept = [pair for pair in kept if pair[0][-1] != 0]
+    both = sorted(done + kept, key=lambda pair: -(pair[1] + bonus * len(pair[0]) * own))[:width]
+    return tuple(row for row, _ in both), np.array([p for _, p in both])
 
 
 def every(log_p, bonus):
@@ -213,86 +233,151 @@ def every(log_p, bonus):
     return tuple(rows), np.array([found[row] for row in rows])
 
 
-COPIES = "Equal rows grow into equal rows: at the first step there is only one beginning."
-GROWS = "After END nothing is said: such a row goes on as it is, for nothing; see (beam-score)."
+MISTAKES = {
+    "grows": (
+        True,
+        "After END nothing is said: such a row goes on as it is, for nothing; see (beam-score).",
+    ),
+    "copies": (
+        True,
+        "Equal rows grow into equal rows: at the first step there is only one beginning.",
+    ),
+    "own": (False, "Each row is paid for its own words: |y| in (beam-score)."),
+}
+LEAVES = "A row that has ended keeps its place among the `width`, and may lose it."
+LEFT = ("", " One more of the three mistakes is left.", " Two more of the three are left.")
+BLIND = " Of the three mistakes some do not show here: look at the other cases, too."
 
 
-def looked_at(answer, given, expected, suspects):
+def repairs(names):
+    """For each choice of mistakes: the hint for the first, with how many others are left."""
+    for chosen in product((True, False), repeat=len(names)):
+        made = [name for name, here in zip(names, chosen, strict=True) if here]
+        if made:
+            more = LEFT[len(made) - 1] if len(names) == 3 else LEFT[len(made) - 1] + BLIND
+            yield MISTAKES[made[0]][1] + more, {name: MISTAKES[name][0] for name in made}
+
+
+def looked_at(answer, given, names):
+    """All searches at once, so that mistakes are named only if they explain all answers.
+
+    given  list of (table, width, bonus)
+    names  of the mistakes that would show
+    """
+    what, found = "(rows, log-probabilities)", tuple(searched(answer, one) for one in given)
+    expected = tuple(beam(*one) for one in given)
+    try:
+        same(what, found, expected)
+    except Wrong:  # only now, because the mistakes take their time
+        mistakes = [*repairs(names), (LEAVES, {"leave": True})]
+        suspects = {hint: tuple(beam(*one, **how) for one in given) for hint, how in mistakes}
+        same(what, found, expected, suspects=suspects)
+
+
+def searched(answer, given):
     found = answer(*given)
     ensure(isinstance(found, tuple) and len(found) == 2, "what came back is no pair")
     rows, totals = found
     ensure(isinstance(rows, tuple), "the rows are no list")
-    rows = tuple(tuple(np.asarray(row).tolist()) for row in rows)
-    ensure(not any(0 in row[:-1] for row in rows), "a row goes on behind END", GROWS)
-    ensure(len(set(rows)) == len(rows), "a row stands there twice", COPIES)
-    same("(rows, log-probabilities)", (rows, totals), expected, suspects=suspects)
+    return tuple(tuple(np.asarray(row).tolist()) for row in rows), totals
 
 
-def searched(widths, bonuses):
-    def case(answer, rng):
-        for width in widths * 4:
-            bonus = float(rng.uniform(*bonuses))
-            given = table(rng, 4, 5), width, bonus
-            suspects = {
-                "A row that has ended keeps its place among the `width`, and may lose it.": beam(
-                    *given, leave=True
-                )
-            }
-            if bonus:
-                suspects["Each row is paid for its own words: |y| in (beam-score)."] = beam(
-                    *given, own=False
-                )
-            looked_at(answer, given, beam(*given), suspects)
+def telling(rng, V, N, width, bonus, names):
+    """A table for which each mistake alone, and ended rows that leave, give another result."""
+    while True:
+        given = table(rng, V, N), width, bonus
+        right = beam(*given)[0]
+        wrong = [beam(*given, **{name: MISTAKES[name][0]})[0] for name in names]
+        if width > 1:
+            wrong.append(beam(*given, leave=True)[0])
+        if all(one != right for one in wrong) and len(right) == width:
+            return given
 
-    return case
+
+def greedy(answer, rng):
+    """Also one word, one step, and a row that goes to its end without END."""
+    sizes = *unequal(rng, 2, least=4), (4, 5)
+    given = [telling(rng, V, N, 1, 0.0, ["grows"]) for V, N in sizes]
+    endless = table(rng, 3, 4) - 50.0 * (np.arange(3) == 0)
+    given += [(log_p, 1, 0.0) for log_p in (table(rng, 2, 1), table(rng, 1, 3), endless)]
+    looked_at(answer, given, ["grows"])
+
+
+def wide(answer, rng):
+    names, given = ["grows", "copies"], []
+    sizes = *unequal(rng, 2, least=4), *rng.integers(4, 7, (3, 2)).tolist()
+    for width, (V, N) in zip((2, 3, 4, 2, 5), sizes, strict=True):
+        given.append(telling(rng, V, N, width, 0.0, names))
+    looked_at(answer, given, names)
 
 
 def with_bonus(answer, rng):
-    searched((2, 3, 4), (0.3, 1.5))(answer, rng)
-    given = table(rng, 3, 4), 1000, 0.7
-    looked_at(answer, given, every(given[0], 0.7), {})
+    """At last so wide that nothing is lost."""
+    names, given = ["grows", "copies", "own"], []
+    for width, (V, N) in zip((2, 3, 4, 2), ((4, 5), (5, 4), (4, 4), (5, 5)), strict=True):
+        given.append(telling(rng, V, N, width, float(rng.uniform(0.5, 1.5)), names))
+    looked_at(answer, given, names)
+    for V, N, bonus in ((3, 4, 2.0), (2, 3, 0.0), (2, 1, 5.0)):
+        log_p = table(rng, V, N)
+        found = searched(answer, (log_p, 1000, bonus))
+        same("(rows, log-probabilities), nothing lost", found, every(log_p, bonus))
 
 
 # A mean for a summary
 
-B, S, T, D, H = 3, 4, 5, 2, 3
+LARGE = 8, 6, 10, 3, 300  # B, S, T, D, H
 
 
-def states(at, real):
-    """The decoder's states, row by row, from the real outputs alone."""
-    found = np.zeros((B, at["y"].shape[1], H))
-    for row in range(B):
-        c = s = np.mean([at["h"][row, i] for i in np.flatnonzero(real[row])], axis=0)
-        for t, y in enumerate(at["y"][row]):
-            s = np.tanh(at["W_y"] @ y + at["W_s"] @ s + at["W_c"] @ c + at["b"])
-            found[row, t] = s
-    return found
+def mean_loss(at, real, y, ds):
+    """The sum of s_t * ds_t; at: the parameters and h."""
+    n = real.sum(axis=1)
+    c = s = (at["h"] * real[..., None]).sum(axis=1) / n[:, None]
+    total, from_c = 0.0, c @ at["W_c"].T + at["b"]
+    for t in range(y.shape[1]):
+        s = np.tanh(y[:, t] @ at["W_y"].T + s @ at["W_s"].T + from_c)
+        total += np.sum(s * ds[:, t])
+    return total
 
 
-def mean(names, padded=False, zeros=False):
-    """A case that compares the gradients of this name with differences."""
+def holes(rng, B, S):
+    """Where a word is real: at both ends only, in the middle only, one alone, and anywhere."""
+    real = rng.random((B, S)) < 0.5
+    real[np.arange(B), rng.integers(S, size=B)] = True
+    real[0, 1:-1], real[0, [0, -1]] = False, True
+    if B > 2:
+        real[1, [0, -1]], real[1, 1:-1] = False, True
+        real[2] = np.arange(S) == rng.integers(S)
+    return real
+
+
+def mean(names, padded=False):
+    """A case that compares the gradients of these names."""
 
     def case(answer, rng):
-        shapes = {"W_y": (H, D), "W_s": (H, H), "W_c": (H, H), "b": (H,)}
-        params = {name: 0.7 * rng.standard_normal(shape) for name, shape in shapes.items()}
-        h, y = rng.standard_normal((B, S, H)), rng.standard_normal((B, T, D))
-        ds, real = rng.standard_normal((B, T, H)), np.ones((B, S), bool)
-        if padded:
-            real &= np.arange(S) < np.array([2, S, 3])[:, None]
-        at = {**params, "h": h, "y": y}
-        found = answer(params, h, real, y, ds)
-        for name in names:
-            expected = numerical_gradient(
-                lambda a, name=name: float(np.sum(states({**at, name: a}, real) * ds)), at[name]
-            )
-            value = part(found, name)
-            if padded and name == "h" and np.shape(value) == h.shape:
+        for B, S, T, D, H in (*unequal(rng, 5, least=3), (1, 1, 1, 1, 1), (2, 4, 1, 3, 2), LARGE):
+            shapes = {"W_y": (H, D), "W_s": (H, H), "W_c": (H, H), "b": (H,)}
+            scale = 1.0 if H > 1 else 0.3
+            params = {n: scale * rng.standard_normal(a) / a[-1] ** 0.5 for n, a in shapes.items()}
+            h, y = rng.standard_normal((B, S, H)), rng.standard_normal((B, T, D))
+            ds, real = rng.standard_normal((B, T, H)), np.ones((B, S), bool)
+            if padded:
+                real = holes(rng, B, S) if S > 1 else real
+            rest, found = {**params, "h": h}, answer(params, h, real, y, ds)
+
+            def loss(at, rest=rest, real=real, y=y, ds=ds):
+                return mean_loss({**rest, **at}, real, y, ds)
+
+            weights = {name: rest[name] for name in names if name != "h"}
+            if weights:
+                same_gradients(found, loss, weights, rng)
+            if "h" in names:
+                value = np.asarray(part(found, "h"))
                 ensure(
-                    not np.any(np.asarray(value)[~real]),
+                    value.shape != h.shape or not np.any(value[~real]),
                     "padding has a gradient",
                     "What is not in the mean has no part in it: its gradient is 0.",
                 )
-            same(f"gradient of {name}", value, expected, tolerance=1e-7)
+                same_gradients(found, loss, {"h": h}, rng)
 
     return case
 
@@ -317,8 +402,8 @@ QUESTIONS = (
             ),
             Case(
                 1,
-                "the cost in a row of 60 words",
-                cost,
+                "the cost in a long row",
+                costs,
                 "Add up, over the words after step k, by how much they are less often right.",
             ),
         ),
@@ -329,14 +414,14 @@ QUESTIONS = (
         (
             Case(
                 1,
-                "five draws, no word twice in a sentence",
+                "draws, no word twice in a sentence",
                 equal_draws,
                 "All four lengths of runs are counted together, and divided once, by the greater"
                 " number; compare the shares of (bleu).",
             ),
             Case(
                 1,
-                "a beam's list of improbable sentences",
+                "a beam's list, also of improbable sentences",
                 beam_list,
                 "The weights are the probabilities, scaled to the sum 1.",
             ),
@@ -356,13 +441,13 @@ QUESTIONS = (
             Case(
                 1,
                 "width 1, no bonus",
-                searched((1,), (0, 0)),
+                greedy,
                 "Take the likeliest word, again and again, until it is END.",
             ),
             Case(
                 1,
-                "widths 2 to 4, no bonus",
-                searched((2, 3, 4), (0, 0)),
+                "widths 2 to 5, no bonus",
+                wide,
                 "All continuations of all rows are compared, as in (beam-score) with alpha 0.",
             ),
             Case(
@@ -405,5 +490,6 @@ QUESTIONS = (
                 " under (s2s-cross).",
             ),
         ),
+        derivation=True,
     ),
 )

@@ -1,9 +1,13 @@
 """Wrong answers on purpose: the points that each gets, and the hint that it must trigger."""
 
+import runpy
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
-from seqlib.grading.mutants import Mutant, constant, nan
+from seqlib.grading.mutants import Mutant, Probe, constant, nan, only
+
+CHECKS = runpy.run_path(str(Path(__file__).with_name("checks.py")))
 
 
 def slip(e, d, T, k, first="e", late=0, at_k=0.0, recover=True, joint=True, cost="difference"):
@@ -21,7 +25,8 @@ def slip(e, d, T, k, first="e", late=0, at_k=0.0, recover=True, joint=True, cost
         "difference": np.sum((free - slipped)[k:]),
         "with k": np.sum((free - slipped)[k - 1 :]),
         "all wrong": np.sum(1 - slipped[k:]),
-        "mean": np.mean((free - slipped)[k:]),
+        "mean": np.sum((free - slipped)[k:]) / max(T - k, 1),
+        "no gain": max(0.0, np.sum((free - slipped)[k:])),
         "last": (free - slipped)[-1],
     }
     exact = (1 - e) ** T if joint else np.prod(free)
@@ -45,9 +50,11 @@ def agree(
     own=True,
     likeliest=False,
     once=False,
+    run=tuple,
+    silent=1.0,
 ):
     def runs(row, n):
-        return Counter(tuple(row[i : i + n]) for i in range(len(row) - n + 1))
+        return Counter(run(row[i : i + n]) for i in range(len(row) - n + 1))
 
     def alike(one, other):
         hits, sizes = [], []
@@ -58,7 +65,7 @@ def agree(
         if shares:
             return np.mean([hit / max(*pair, 1) for hit, pair in zip(hits, sizes, strict=True)])
         total = size(*np.sum(sizes, axis=0))
-        return sum(hits) / total if total else float(one == other)
+        return sum(hits) / total if total else silent
 
     n = len(candidates)
     g = np.array([[alike(a, b) for b in candidates] for a in candidates])
@@ -71,6 +78,7 @@ def agree(
             "even": lambda: weights,
             "bare": lambda: np.exp(log_p),
             "naive": lambda: np.exp(log_p) / np.exp(log_p).sum(),
+            "offset": lambda: np.exp(log_p + 900) / np.exp(log_p + 900).sum(),
             "top": lambda: np.exp(log_p - max(log_p)),
             "log": lambda: log_p / log_p.sum(),
         }[weigh]()
@@ -88,6 +96,31 @@ def fails_on_empty(candidates, log_p):
     return agree(candidates, log_p)
 
 
+def digits(run):
+    return "".join(map(str, run))
+
+
+def as_sets(candidates, log_p):
+    """Each run counts once in a sentence."""
+
+    def runs(row):
+        return {row[i : i + n] for n in (1, 2, 3, 4) for i in range(len(row) - n + 1)}
+
+    def alike(a, b):
+        return len(a & b) / max(len(a), len(b)) if a or b else 1.0
+
+    found = [runs(row) for row in candidates]
+    g = np.array([[alike(a, b) for b in found] for a in found])
+    logs = np.zeros(len(found)) if log_p is None else log_p - np.max(log_p)
+    gains = g @ (np.exp(logs) / np.exp(logs).sum())
+    return int(np.argmax(gains)), gains
+
+
+def of_five(candidates, log_p):
+    best, gains = agree(candidates, log_p)
+    return best, gains * len(candidates) / 5 if log_p is None else gains
+
+
 def beam(
     log_p,
     width,
@@ -101,6 +134,7 @@ def beam(
     best_only=False,
     own_best=False,
     leave=False,
+    memory=True,
 ):
     N, _, V = log_p.shape
     kept, done = [((), 0.0)] * (width if copies else 1), []
@@ -118,7 +152,7 @@ def beam(
             if row and row[-1] == 0 and not grows:
                 grown.append((row, total))
                 continue
-            last = row[-1] if row else V
+            last = row[-1] if row and memory else V
             more = [((*row, v), total + step[last, v]) for v in range(V)]
             grown += [max(more, key=score)] if own_best and row else more
         grown.sort(key=lambda pair, n=n: -score(pair, n))
@@ -149,6 +183,7 @@ def back(
     by=1,
     carried=True,
     last=False,
+    inside=np.inf,
 ):
     T = y.shape[1]
     share = real / real.sum(axis=1, keepdims=True)
@@ -162,7 +197,7 @@ def back(
     states = [c]
     for t in range(T):
         a = y[:, t] @ params["W_y"].T + states[-1] @ params["W_s"].T
-        states.append(np.tanh(a + c @ params["W_c"].T + params["b"]))
+        states.append(np.tanh(np.clip(a + c @ params["W_c"].T + params["b"], -inside, inside)))
     carry, dc = np.zeros_like(c), np.zeros_like(c)
     dW_s, dW_c = np.zeros_like(params["W_s"]), np.zeros_like(params["W_c"])
     for t in reversed(range(T)):
@@ -184,6 +219,20 @@ def back(
     return {"h": share[..., None] * dc[:, None], "W_s": dW_s / by, "W_c": dW_c / by}
 
 
+def prefix(params, h, real, y, ds):
+    return back(params, h, np.arange(real.shape[1]) < real.sum(axis=1, keepdims=True), y, ds)
+
+
+def between(params, h, real, y, ds):
+    """All from the first word to the last."""
+    before, after = np.cumsum(real, axis=1), np.cumsum(real[:, ::-1], axis=1)[:, ::-1]
+    return back(params, h, (before > 0) & (after > 0), y, ds)
+
+
+def first_row(params, h, real, y, ds):
+    return back(params, h, np.broadcast_to(real[:1], real.shape), y, ds)
+
+
 MUTANTS = {
     "s2s.slip": (
         Mutant(independent, 0, "wrong with d, not with e"),
@@ -196,6 +245,16 @@ MUTANTS = {
         Mutant(lambda *a: slip(*a, cost="all wrong"), 2, "wrong without it"),
         Mutant(lambda *a: slip(*a, cost="mean"), 2, "Add up"),
         Mutant(lambda *a: slip(*a, cost="last"), 2, "Add up"),
+        Mutant(lambda *a: slip(*a, cost="no gain"), 2, "Add up"),
+        Mutant(lambda e, d, T, k: slip(e, 0.5, T, k), 0, "Two ways lead"),
+        Mutant(lambda e, d, T, k: slip(0.1, d, T, k), 0, "Two ways lead"),
+        Mutant(lambda e, d, T, k: slip(min(e, d), max(e, d), T, k), 0, "Two ways lead"),
+        Mutant(lambda e, d, T, k: slip(e, d, T, max(k, 2)), 1, "Steps count from 1"),
+        Mutant(lambda e, d, T, k: slip(e, d, T, min(k, T - 1)), 1, "wrong for certain"),
+        Mutant(only(lambda e, d, T, k: T > 1, slip), 0, "Two ways lead"),
+        Mutant(only(lambda e, d, T, k: T in (6, 7, 60), slip), 0, "Two ways lead"),
+        Mutant(only(lambda e, d, T, k: k > 1, slip), 0, "Two ways lead"),
+        Mutant(only(lambda e, d, T, k: e - d + 1, slip), 0, "Two ways lead"),
         Mutant(constant, 0, "Two ways lead"),
         Mutant(nan, 0, "wrong for certain"),
     ),
@@ -213,7 +272,15 @@ MUTANTS = {
         Mutant(lambda *a: agree(*a, once=True), 2, "each draw"),
         Mutant(lambda *a: agree(*a, own=False), 0, "All four lengths"),
         Mutant(lambda *a: agree(*a, likeliest=True), 2, "Not the likeliest"),
-        Mutant(fails_on_empty, 2, "each draw"),
+        Mutant(fails_on_empty, 1, "each draw"),
+        Mutant(lambda *a: agree(*a, run=digits), 2, "no more often"),
+        Mutant(lambda *a: agree(*a, silent=0.0), 1, "no more often"),
+        Mutant(lambda *a: agree(*a, weigh="offset"), 2, "scaled to the sum 1"),
+        Mutant(lambda rows, log_p: agree([r[:8] for r in rows], log_p), 2, "no more often"),
+        Mutant(as_sets, 2, "no more often"),
+        Mutant(of_five, 1, "each draw"),
+        Mutant(only(lambda rows, log_p: len(rows) > 1, agree), 0, "scaled to the sum 1"),
+        Mutant(only(lambda rows, log_p: len(rows) in (5, 7, 8), agree), 0, "All four lengths"),
         Mutant(constant, 0, "All four lengths"),
         Mutant(nan, 0, "scaled to the sum 1"),
     ),
@@ -228,6 +295,17 @@ MUTANTS = {
         Mutant(lambda *a: beam(*a, best_only=True), 1, "All continuations"),
         Mutant(lambda *a: beam(*a, own_best=True), 1, "All continuations"),
         Mutant(lambda *a: beam(*a, leave=True), 1, "keeps its place"),
+        Mutant(lambda *a: beam(*a, grows=True, copies=True), 0, "One more of the three"),
+        Mutant(lambda *a: beam(*a, grows=True, own=False), 0, "One more of the three"),
+        Mutant(lambda *a: beam(*a, copies=True, own=False), 1, "One more of the three"),
+        Mutant(lambda *a: beam(*a, memory=False), 0, "the likeliest word"),
+        Mutant(lambda log_p, *a: beam(log_p[:-1], *a), 0, "the likeliest word"),
+        Mutant(lambda log_p, width, b: beam(log_p, width, 0.7 if b else 0), 2, "a bonus is added"),
+        Mutant(lambda log_p, width, b: beam(log_p, width, min(b, 1)), 2, "a bonus is added"),
+        Mutant(lambda log_p, width, b: beam(log_p, min(width, 4), b), 1, "All continuations"),
+        Mutant(only(lambda log_p, w, b: log_p.shape[2] == 4, beam), 0, "the likeliest word"),
+        Mutant(only(lambda log_p, w, b: len(log_p) == 5, beam), 0, "the likeliest word"),
+        Mutant(only(lambda log_p, w, b: len(log_p) > 1, beam), 1, "the likeliest word"),
         Mutant(constant, 0, "the likeliest word"),
         Mutant(nan, 0, "the likeliest word"),
     ),
@@ -245,7 +323,25 @@ MUTANTS = {
         Mutant(lambda *a: back(*a, scaled=False), 2, "1/n"),
         Mutant(lambda *a: back(*a, last=True), 0, "before the first is c"),
         Mutant(lambda *a: back(*a, by=len(a[1])), 1, "a sum over them"),
+        Mutant(prefix, 3, "counts the real words"),
+        Mutant(between, 3, "counts the real words"),
+        Mutant(first_row, 3, "counts the real words"),
+        Mutant(lambda *a: back(*a, inside=1), 0, "a sum over them"),
+        Mutant(lambda p, h, real, y, ds: back(p, h, real, y, ds[:, -1:] + 0 * ds), 0, "*before*"),
+        Mutant(only(lambda p, h, real, y, ds: len(h) == 3, back), 0, "*before* it"),
+        Mutant(only(lambda p, h, real, y, ds: h.shape[1] == 4, back), 0, "*before* it"),
+        Mutant(only(lambda p, h, real, y, ds: y.shape[1] == 5, back), 0, "*before* it"),
+        Mutant(only(lambda p, h, real, y, ds: y.shape[1] > 1, back), 0, "*before* it"),
+        Mutant(only(lambda p, h, real, y, ds: y.shape[2] != h.shape[2], back), 0, "*before* it"),
+        Mutant(only(lambda p, h, real, y, ds: h.shape[2] < 100, back), 0, "*before* it"),
         Mutant(constant, 0, "*before* it"),
         Mutant(nan, 0, "T + 1 places"),
+    ),
+}
+
+PROBES = {
+    "s2s.mean_context": Probe(
+        lambda params, h, real, y, ds: {"W_s": params["W_s"], "W_c": params["W_c"], "h": h},
+        lambda at, params, h, real, y, ds: CHECKS["mean_loss"]({**params, **at}, real, y, ds),
     ),
 }

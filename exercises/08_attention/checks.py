@@ -1,10 +1,10 @@
 """What is asked of entropies, links, windows and coverage, and how answers are looked at."""
 
-import numpy as np
-from seqlib.gradcheck import numerical_gradient
-from seqlib.grading import Case, Question, Wrong, ensure, same
+from functools import lru_cache
 
-B, T, S, K = 2, 4, 5, 3
+import numpy as np
+from seqlib.grading import Case, Question, Wrong, ensure, same
+from seqlib.grading.cases import same_gradients, unequal
 
 
 def pair(found):
@@ -13,85 +13,112 @@ def pair(found):
 
 
 def normalized(e, allowed):
-    """Weights, query by query, over what is allowed."""
-    alpha = np.zeros(e.shape)
-    for at in np.ndindex(e.shape[:-1]):
-        places = np.flatnonzero(allowed[at])
-        if len(places):
-            powers = np.exp(e[at][places] - e[at][places].max())
-            alpha[at][places] = powers / powers.sum()
-    return alpha
+    """The weights, their logarithms, and where there is any; also of complex scores."""
+    some = allowed.any(axis=-1, keepdims=True)
+    top = np.where(allowed, np.real(e), -np.inf).max(axis=-1, keepdims=True)
+    scores = np.where(allowed, e - np.where(some, top, 0), 0)
+    powers = np.exp(scores) * allowed
+    total = np.where(some, powers.sum(axis=-1, keepdims=True), 1)
+    return powers / total, (scores - np.log(total)) * allowed
+
+
+def linear(name, gradient):
+    """The loss that has this gradient."""
+    return lambda at: np.sum(at[name] * gradient)
 
 
 # Entropy
 
+WIDE = 1, 2, 60_000  # B, T, S
+
 
 def spread(e, allowed):
-    """As the logarithm of the sum, minus the mean score: no logarithm of a weight."""
-    alpha, found = normalized(e, allowed), np.zeros(e.shape[:-1])
-    for at in np.ndindex(found.shape):
-        if allowed[at].any():
-            scores = e[at][allowed[at]]
-            found[at] = np.logaddexp.reduce(scores) - alpha[at][allowed[at]] @ scores
-    return found
+    alpha, log_alpha = normalized(e, allowed)
+    return -np.sum(alpha * log_alpha, axis=-1)
+
+
+def holes(rng, *shape):
+    """Any places: also one alone, all but one, and both ends."""
+    allowed = rng.random(shape) < 0.5
+    S, rows = shape[-1], allowed.reshape(-1, shape[-1])
+    rows[np.arange(len(rows)), rng.integers(S, size=len(rows))] = True
+    if S > 2:
+        rows[0], rows[-1, 1:-1], rows[-1, [0, -1]] = np.arange(S) == S - 1, False, True
+        rows[len(rows) // 2] = np.arange(S) != S // 2
+    return allowed
 
 
 def entropies(answer, rng):
-    e, deta = 2 * rng.standard_normal((B, T, S)), rng.standard_normal((B, T))
-    expected = spread(e, np.ones(e.shape, bool))
-    same(
-        "entropies",
-        pair(answer(e, np.ones(e.shape, bool), deta))[0],
-        expected,
-        tolerance=1e-7,
-        suspects={
-            "The logarithm is the natural one.": expected / np.log(2),
-            "An entropy is never negative: mind the sign.": -expected,
-            "It is a sum over positions, each with its weight already; no mean.": expected / S,
-        },
-    )
+    for B, T, S in (*unequal(rng, 3), (1, 1, 1), (2, 1, 3)):
+        e, deta = 2 * rng.standard_normal((B, T, S)), rng.standard_normal((B, T))
+        e[-1, -1] = rng.standard_normal()  # one score for all
+        everything = np.ones(e.shape, bool)
+        expected = spread(e, everything)
+        same(
+            "entropies",
+            pair(answer(e, everything, deta))[0],
+            expected,
+            suspects={
+                "The logarithm is the natural one.": expected / np.log(2),
+                "An entropy is never negative: mind the sign.": -expected,
+                "It is a sum over positions, each with its weight already; no mean.": expected / S,
+            },
+        )
+
+
+ZERO = "A weight of 0 has a logarithm that is none: 0 ln 0 is 0."
+
+
+def compared_back(answer, rng, e, allowed, entropies_too=False, hint=None):
+    """hint: for a gradient that is wrong in no known way."""
+    deta = rng.standard_normal(e.shape[:2])
+    eta, found = pair(answer(e, allowed, deta))
+    if entropies_too:
+        same("entropies", eta, spread(e, allowed))
+    alpha, log_alpha = normalized(e, allowed)
+    ensure(np.all(np.isfinite(found)), "gradient: there are numbers that are not finite", ZERO)
+    weights = np.where(allowed, -log_alpha - 1, 0) * deta[..., None]
+    try:
+        same_gradients(
+            {"e": found},
+            lambda at: np.sum(spread(at["e"], allowed) * deta),
+            {"e": e},
+            rng,
+            suspects={
+                "That is the gradient of the weights; the scores are behind (softmax-jacobian).": (
+                    linear("e", weights)
+                ),
+                "The Jacobian has a second part, the product of the weights: (softmax-jacobian).": (
+                    linear("e", alpha * weights)
+                ),
+            },
+        )
+    except Wrong as wrong:
+        wrong.hint = wrong.hint or hint
+        raise
 
 
 def back(answer, rng):
-    e, deta = 1.5 * rng.standard_normal((B, T, S)), rng.standard_normal((B, T))
-    allowed = rng.random(e.shape) < 0.6
-    allowed[..., :2] = True
-    allowed[1, 2, 3:] = False
-    expected = numerical_gradient(lambda a: float(np.sum(spread(a, allowed) * deta)), e)
-    _, found = pair(answer(e, allowed, deta))
-    alpha = normalized(e, allowed)
-    log_alpha = np.log(np.where(alpha > 0, alpha, 1))
-    same(
-        "gradient of the scores",
-        found,
-        expected,
-        tolerance=1e-7,
-        suspects={
-            "That is the gradient of the weights; the scores are behind (softmax-jacobian).": (
-                np.where(allowed, -log_alpha - 1, 0) * deta[..., None]
-            ),
-            "The Jacobian has a second part, the product of the weights: (softmax-jacobian).": (
-                -alpha * (log_alpha + 1) * deta[..., None]
-            ),
-        },
-    )
+    for shape in (*unequal(rng, 3), (1, 1, 1), (2, 1, 4), WIDE):
+        compared_back(answer, rng, 1.5 * rng.standard_normal(shape), holes(rng, *shape))
+
+
+ORDINARY = "The gradient is wrong for ordinary scores, too: see the case before this one."
 
 
 def extremes(answer, rng):
-    """Scores near 1000, a weight that is 0 as a float, and a query without any position."""
-    e = 1000 + rng.standard_normal((B, T, S))
-    e[0, 1, 2] = e[1, 0, 4] = -1000
-    allowed, deta = np.ones(e.shape, bool), rng.standard_normal((B, T))
-    allowed[1, 3], allowed[0, 0, 1] = False, False
-    eta, de = pair(answer(e, allowed, deta))
-    same("entropies", eta, spread(e, allowed), tolerance=1e-7)
-    alpha, expected = normalized(e, allowed), np.zeros(e.shape)
-    for at in zip(*np.nonzero(alpha), strict=True):
-        query = at[:-1]
-        logs = np.log(alpha[query], where=alpha[query] > 0, out=np.zeros(S))
-        own = np.eye(S)[at[-1]] - alpha[query]  # a row of (softmax-jacobian), over alpha
-        expected[at] = -alpha[at] * (own @ logs) * deta[query]
-    same("gradient of the scores", de, expected, tolerance=1e-7)
+    """Scores near 1000 and far apart, weights that are 0 as a float, queries without a position."""
+    e = rng.standard_normal((2, 3, 4))
+    compared_back(answer, rng, e, holes(rng, *e.shape), hint=ORDINARY)
+    for (B, T, S), middle in zip(unequal(rng, 3, least=3), (1000, -1e5), strict=True):
+        e, allowed = middle + rng.standard_normal((B, T, S)), holes(rng, B, T, S)
+        e[0, 1], allowed[0, 1] = [-1000, *middle + rng.standard_normal(S - 1)], True
+        e[1, 0], allowed[1, 0] = 800.0 * rng.permutation(S), True
+        allowed[1, 2] = False
+        e[0, 2, 0], allowed[0, 2] = abs(middle) + 5000, np.arange(S) > 0  # not looked at
+        compared_back(answer, rng, e, allowed, entropies_too=True)
+    e = 300 * rng.standard_normal((2, 2, 3))
+    compared_back(answer, rng, e, np.zeros(e.shape, bool), entropies_too=True)
 
 
 # Links
@@ -138,40 +165,49 @@ MISTAKES = {
     "One free word is enough, of the target or of the source.": {"both": True},
     "One free word is needed, of the target or of the source.": {"free": False},
     "All links of a round are judged by the links before it.": {"once": False},
-    "A link that was added is one that others may touch: go on.": {"rounds": 1},
     "The first row and the last do not touch, nor do the columns.": {"wrap": True},
+    "A link that was added is one that others may touch: go on.": {"rounds": 1},
+    "Two rounds may not be enough: go on until nothing is new.": {"rounds": 2},
 }
 
 
-def compared_links(answer, tables):
+def outcomes(tables, hints):
+    """What is right for each table; and what each mistake makes of all of them."""
+    wrong = {h: tuple(grow(*one, **MISTAKES[h])[0] for one in tables) for h in hints}
+    return tables, tuple(grow(*one)[0] for one in tables), wrong
+
+
+def compared_links(answer, tables, right, wrong):
     """All tables at once, so that a mistake is named only if it explains all answers."""
+    same("links", tuple(answer(*one) for one in tables), right, suspects=wrong)
 
-    def right(**how):
-        return tuple(grow(*pair_of, **how)[0] for pair_of in tables)
 
-    found, expected = tuple(answer(*pair_of) for pair_of in tables), right()
-    try:
-        same("links", found, expected)
-    except Wrong:  # only now, because the mistakes take their time
-        mistakes = {hint: right(**how) for hint, how in MISTAKES.items()}
-        same("links", found, expected, suspects=mistakes)
+@lru_cache(maxsize=8)
+def scattered(seed):
+    """Every second row and column: nothing touches, so nothing grows.  Also few words, and none."""
+    rng, tables = np.random.default_rng(seed), []
+    for size in ((5, 7), (7, 5), (3, 9), (7, 9), (1, 1), (5, 1), (1, 3)):
+        every = -(-size[0] // 2), -(-size[1] // 2)
+        kinds = rng.integers(0, 4, every)
+        kinds[rng.integers(every[0]), rng.integers(every[1])] = 3
+        one, other = np.zeros((2, *size), bool)
+        one[::2, ::2], other[::2, ::2] = kinds % 2 == 1, kinds >= 2
+        tables.append((one, other))
+    one, other = np.zeros((2, *rng.integers(4, 7, 2)), bool)
+    one[0, 0] = other[0, 0] = one[-1, -1] = True
+    tables += [(one, other), (other, one)]
+    nothing, everything = np.zeros((3, 4), bool), np.ones((3, 4), bool)
+    tables += [(nothing, everything), (everything, nothing), (everything, everything)]
+    return outcomes(tables, [hint for hint, how in MISTAKES.items() if "wrap" in how])
 
 
 def apart(answer, rng):
-    """Every second row and column: nothing touches, so nothing grows."""
-    tables = []
-    for _ in range(6):
-        kinds = rng.integers(0, 4, (4, 5))
-        kinds[rng.integers(4), rng.integers(5)] = 3
-        one, other = np.zeros((2, 7, 9), bool)
-        one[::2, ::2], other[::2, ::2] = kinds % 2 == 1, kinds >= 2
-        tables.append((one, other))
-    compared_links(answer, tables)
+    compared_links(answer, *scattered(int(rng.integers(2**62))))
 
 
 def links(rng):
     """Two noisy maps, one link for each target word, and one for each source word."""
-    size = int(rng.integers(5, 8)), int(rng.integers(6, 9))
+    size = int(rng.integers(5, 8)), int(rng.integers(5, 8))
     maps = []
     for n, m in (size, size[::-1]):
         a = np.zeros((n, m), bool)
@@ -181,16 +217,34 @@ def links(rng):
     return maps[0], maps[1].T
 
 
-def growth(wanted):
-    """A case with tables that take as many rounds as wanted(n) says."""
+@lru_cache(maxsize=8)
+def telling(seed, rounds):
+    """Tables among which every mistake shows.
+
+    rounds  that each table takes: 1, or 2 for that many and more
+
+    Some are wide, some high, some square.
+    """
+    rng, tables, told = np.random.default_rng(seed), [], set()
+    needed = {hint for hint, how in MISTAKES.items() if rounds > 1 or "rounds" not in how}
+    while len(tables) < 10 or told != needed | {-1, 0, 1}:
+        one, other = links(rng)
+        right, n = grow(one, other)
+        if min(n, 2) != rounds:
+            continue
+        shows = {h for h in needed if np.any(grow(one, other, **MISTAKES[h])[0] != right)}
+        shows.add(int(np.sign(one.shape[0] - one.shape[1])))
+        if len(tables) < 10 or shows - told:
+            tables.append((one, other))
+            told |= shows
+    return outcomes(tables, sorted(needed))
+
+
+def growth(rounds):
+    """A case with tables that take one round, or two and more."""
 
     def case(answer, rng):
-        tables = []
-        while len(tables) < 25:
-            drawn = links(rng)
-            if wanted(grow(*drawn)[1]):
-                tables.append(drawn)
-        compared_links(answer, tables)
+        compared_links(answer, *telling(int(rng.integers(2**62)), rounds))
 
     return case
 
@@ -198,81 +252,96 @@ def growth(wanted):
 # A window
 
 
-def windowed(e, v, z, n, D, first=1):
-    """The averages, query by query; first: the number of the first position."""
-    y = np.zeros((*z.shape, v.shape[2]))
-    for b, t in np.ndindex(z.shape):
-        p = n[b] / (1 + np.exp(-z[b, t]))
-        places = [s for s in range(first, n[b] + first) if abs(s - p) <= D]
-        at = np.array(places, int) - first
-        if len(at):
-            alpha = np.exp(e[b, t, at]) / np.exp(e[b, t, at]).sum()
-            bell = np.array([np.exp(-((s - p) ** 2) / (2 * (D / 2) ** 2)) for s in places])
-            y[b, t] = (alpha * bell) @ v[b, at]
-    return y
+def windowed(at, n, D, first=1):
+    """The averages; at: e, v and z.  first: the number of the first position.
 
-
-LONG, HALF = 9, 2.6
-
-
-def predictions(rng, n):
-    """Places no window of which has a position on its edge: differences must not move it.
-
-    The first of each row is near the row's end, so that the window reaches beyond it.
+    The window is that of the real places: it does not move with a small step.
     """
-    while True:
-        z = rng.uniform(-2, 2, (B, T))
-        z[:, 0] = rng.uniform(2.5, 3, B)
-        places = (n[:, None] / (1 + np.exp(-z)))[..., None]
-        if np.abs(np.abs(np.arange(LONG + 2) - places) - HALF).min() > 1e-3:
-            return z
+    n, s = n[:, None], np.arange(at["e"].shape[2]) + first
+    p = n * 0.5 * (1 + np.tanh(at["z"] / 2))
+    off = s - p[..., None]
+    seen = (np.abs(np.real(off)) <= D) & (s < n[..., None] + first)
+    bell = np.exp(-(off**2) / (2 * (D / 2) ** 2))
+    return (normalized(at["e"], seen)[0] * bell) @ at["v"]
+
+
+FAR = 1, 2, 50_000, 2  # B, T, S, K
+
+
+def drawn_windows(rng):
+    """(at, n, D): drawn; then one position, a window that ends at a position, and large scores.
+
+    At the end one with many positions.
+    """
+    for (B, T, S, K), D in zip(unequal(rng, 4, least=3), rng.permutation([2.6, 1.3]), strict=True):
+        yield drawn_window(rng, B, T, S, K), np.array([S, *rng.integers(1, S, B - 1)]), float(D)
+    yield drawn_window(rng, 1, 1, 1, 1), np.array([1]), 1.0
+    at, D = drawn_window(rng, 2, 3, 7, 2), float(rng.integers(1, 3))
+    at["z"][:, 0], at["z"][0, 1:] = 0.0, (40.0, -40.0)  # places that are whole numbers
+    yield at, np.array([6, 4]), D
+    at = drawn_window(rng, 3, 2, 5, 3)
+    at["e"] = 500 * at["e"] + 2000 * np.array([1, -1, 1])[:, None, None]
+    yield at, np.array([5, 3, 1]), 20.0
+    yield drawn_window(rng, *FAR), np.array([FAR[2] - 2000]), 20_000.0
+
+
+def drawn_window(rng, B, T, S, K):
+    at = {"e": rng.standard_normal((B, T, S)), "v": rng.standard_normal((B, S, K))}
+    z = rng.uniform(-2, 2, (B, T))
+    z[:, 0] = rng.uniform(2.5, 3, B)  # near the row's end: the window reaches beyond it
+    return {**at, "z": z}
+
+
+def averages(answer, rng):
+    for at, n, D in drawn_windows(rng):
+        dy = rng.standard_normal((*at["z"].shape, at["v"].shape[2]))
+        found = answer(at["e"], at["v"], at["z"], n, D, dy)
+        ensure(isinstance(found, dict) and "y" in found, "no key 'y' in what came back")
+        longest = np.full(len(n), at["e"].shape[2])
+        same(
+            "y",
+            found["y"],
+            windowed(at, n, D),
+            suspects={
+                "Positions count from 1: entry 0 of an array is s = 1.": windowed(
+                    at, n, D, first=0
+                ),
+                "The place lies between 0 and the length of its own row.": windowed(at, longest, D),
+            },
+        )
+
+
+def window_loss(at, n, D, dy):
+    return np.sum(windowed(at, n, D) * dy)
 
 
 def local(names):
-    """A case that looks at the averages, or at some of the gradients."""
+    """A case that looks at some of the gradients."""
 
     def case(answer, rng):
-        n = np.array([LONG, 6])
-        e, v = rng.standard_normal((B, T, LONG)), rng.standard_normal((B, LONG, K))
-        z, dy = predictions(rng, n), rng.standard_normal((B, T, K))
-        at = {"e": e, "v": v, "z": z}
-        found = answer(e, v, z, n, HALF, dy)
-        ensure(isinstance(found, dict), "what came back is no dict")
-        for name in names:
-            ensure(name in found, f"no key {name!r} in what came back")
-            if name == "y":
-                same(
-                    "y",
-                    found["y"],
-                    windowed(**at, n=n, D=HALF),
-                    suspects={
-                        "Positions count from 1: entry 0 of an array is s = 1.": windowed(
-                            **at, n=n, D=HALF, first=0
-                        ),
-                        "The place lies between 0 and the length of its own row.": windowed(
-                            **at, n=np.full(B, LONG), D=HALF
-                        ),
-                    },
-                )
-                continue
-            expected = numerical_gradient(
-                lambda a, name=name: float(np.sum(windowed(**{**at, name: a}, n=n, D=HALF) * dy)),
-                at[name],
-            )
-            suspects = {}
-            if name == "z":
-                p = n[:, None] / (1 + np.exp(-z))
-                slope = p * (1 - p / n[:, None])
-                suspects = {
-                    "That is the gradient of the place; z is behind a sigmoid and the length.": (
-                        expected / slope
-                    ),
-                    "From the place to z: the slope of the sigmoid, times the length.": (
-                        expected / n[:, None]
-                    ),
-                    "A position to the right gains when the place moves right.": -expected,
-                }
-            same(f"gradient of {name}", found[name], expected, tolerance=1e-7, suspects=suspects)
+        for given, n, D in drawn_windows(rng):
+            dy = rng.standard_normal((*given["z"].shape, given["v"].shape[2]))
+            found = answer(given["e"], given["v"], given["z"], n, D, dy)
+
+            def loss(at, given=given, n=n, D=D, dy=dy):
+                return window_loss({**given, **at}, n, D, dy)
+
+            def slower(by, loss=loss, z=given["z"]):
+                """The loss whose gradient in z is divided by this."""
+                return lambda moved: loss({"z": z + (moved["z"] - z) / by})
+
+            p = n[:, None] / (1 + np.exp(-given["z"]))
+            wrong = {
+                "That is the gradient of the place; z is behind a sigmoid and the length.": slower(
+                    p * (1 - p / n[:, None]) + 1e-300
+                ),
+                "From the place to z: the slope of the sigmoid, times the length.": slower(
+                    n[:, None]
+                ),
+                "A position to the right gains when the place moves right.": slower(-1),
+            }
+            at = {name: given[name] for name in names}
+            same_gradients(found, loss, at, rng, suspects=wrong if names == ["z"] else None)
 
     return case
 
@@ -280,82 +349,91 @@ def local(names):
 # Coverage
 
 
-def price(e, real, row):
-    """Of one row of the batch, position by position."""
-    alpha = normalized(e, np.broadcast_to(real[:, None], e.shape))[row]
-    total = 0.0
-    for s in np.flatnonzero(real[row]):
-        before = 0.0
-        for weight in alpha[:, s]:
-            total += min(weight, before)
-            before += weight
-    return total
+def cover_prices(e, real):
+    """Of each row; also of complex scores.  Which side is smaller does not change with a step."""
+    alpha = normalized(e, np.broadcast_to(real[:, None], e.shape))[0]
+    before = np.cumsum(alpha, axis=1) - alpha
+    return np.where(np.real(alpha) < np.real(before), alpha, before).sum(axis=(1, 2))
 
 
-def drawn_scores(rng, steps):
-    """Scores far from places where both sides of a min are equal."""
-    real = np.arange(S) < np.array([[S], [3]])
-    while True:
-        e = 1.5 * rng.standard_normal((B, steps, S))
-        alpha = normalized(e, np.broadcast_to(real[:, None], e.shape))
-        gaps = np.abs(np.cumsum(alpha, axis=1) - 2 * alpha)[:, 1:]
-        if gaps[np.broadcast_to(real[:, None], gaps.shape)].min() > 1e-3:
-            return e, real
+def drawn_scores(rng, sizes):
+    """(e, real), with holes; no two sides of a min are equal."""
+    for B, T, S in sizes:
+        real = rng.random((B, S)) < 0.6
+        real[:, rng.choice(S, min(S, 2), replace=False)] = True  # one alone makes equal sides
+        if 2 < S < 100:
+            real[0] = np.isin(np.arange(S), (0, S - 1))
+        real[-1] |= B > 1
+        around = 1000 * np.arange(-1, B - 1)[:, None, None]  # large, and small
+        yield 1.5 * rng.standard_normal((B, T, S)) + around, real
 
 
 def prices(answer, rng):
-    e, real = drawn_scores(rng, T)
-    everything = np.ones_like(real)
-    same(
-        "prices",
-        pair(answer(e, real))[0],
-        np.array([price(e, real, row) for row in range(B)]),
-        suspects={
-            "Padding must have no weight, see (attention-weights).": np.array(
-                [price(e, everything, row) for row in range(B)]
-            ),
-            "The coverage of a step sums the weights before it, without its own.": np.full(
-                B, float(T)
-            ),
-        },
-    )
-
-
-def price_back(steps):
-    def case(answer, rng):
-        e, real = drawn_scores(rng, steps)
-        expected = numerical_gradient(lambda a: sum(price(a, real, row) for row in range(B)), e)
-        alpha = normalized(e, np.broadcast_to(real[:, None], e.shape))
-        covered = np.cumsum(alpha, axis=1) - alpha
-        smaller = (covered < alpha).astype(float)
-        later = smaller[:, ::-1].cumsum(axis=1)[:, ::-1] - smaller
-        following = np.concatenate([smaller[:, 1:], 0 * smaller[:, :1]], axis=1)
-
-        def scores(dalpha):
-            return alpha * (dalpha - (alpha * dalpha).sum(axis=-1, keepdims=True))
-
-        suspects = {
-            "A weight is also a part of the coverage of every later step.": scores(alpha < covered),
-            "From the weights to the scores there is a softmax: (softmax-jacobian).": (
-                ((alpha < covered) + later) * real[:, None]
-            ),
-            "In its own step a weight acts where it is the smaller side, and only there.": scores(
-                later
-            ),
-        }
-        if steps > 2:
-            suspects["Not only the next step has this weight in its coverage: all have."] = scores(
-                (alpha < covered) + following
-            )
+    for e, real in drawn_scores(rng, (*unequal(rng, 3, least=3), (1, 1, 1), (1, 2, 4))):
+        everything = np.ones_like(real)
         same(
-            "gradient of the scores",
-            pair(answer(e, real))[1],
-            expected,
-            tolerance=1e-7,
-            suspects=suspects,
+            "prices",
+            pair(answer(e, real))[0],
+            cover_prices(e, real),
+            suspects={
+                "Padding must have no weight, see (attention-weights).": cover_prices(
+                    e, everything
+                ),
+                "The coverage of a step sums the weights before it, without its own.": np.full(
+                    len(e), float(e.shape[1])
+                ),
+            },
         )
 
+
+def price_back(sizes):
+    """sizes: function of rng, of B, T and S."""
+
+    def case(answer, rng):
+        for e, real in drawn_scores(rng, sizes(rng)):
+            alpha = normalized(e, np.broadcast_to(real[:, None], e.shape))[0]
+            covered = np.cumsum(alpha, axis=1) - alpha
+            smaller = (covered < alpha).astype(float)
+            later = smaller[:, ::-1].cumsum(axis=1)[:, ::-1] - smaller
+            following = np.concatenate([smaller[:, 1:], 0 * smaller[:, :1]], axis=1)
+
+            def scores(dalpha, alpha=alpha):
+                d = alpha * (dalpha - (alpha * dalpha).sum(axis=-1, keepdims=True))
+                return linear("e", d)
+
+            suspects = {
+                "A weight is also a part of the coverage of every later step.": scores(
+                    alpha < covered
+                ),
+                "From the weights to the scores there is a softmax: (softmax-jacobian).": linear(
+                    "e", ((alpha < covered) + later) * real[:, None]
+                ),
+                "In its own step a weight acts where it is the smaller side, and only there.": (
+                    scores(later)
+                ),
+            }
+            if e.shape[1] > 2:
+                suspects["Not only the next step has this weight in its coverage: all have."] = (
+                    scores((alpha < covered) + following)
+                )
+            same_gradients(
+                {"e": pair(answer(e, real))[1]},
+                lambda at, real=real: np.sum(cover_prices(at["e"], real)),
+                {"e": e},
+                rng,
+                suspects=suspects,
+            )
+
     return case
+
+
+def two_steps(rng):
+    return *((B, 2, S) for B, S in unequal(rng, 2)), (1, 2, 3), (1, 2, 60_000)
+
+
+def more_steps(rng):
+    sizes = unequal(rng, 3, least=3)
+    return *((B, T, S) for B, T, S in sizes), (1, 1, 1), (2, 6, 2), (1, 3, 40_000)
 
 
 QUESTIONS = (
@@ -383,6 +461,7 @@ QUESTIONS = (
                 "As in (attention-weights) a constant may be taken from all scores; 0 ln 0 is 0.",
             ),
         ),
+        derivation=True,
     ),
     Question(
         "attend.grow",
@@ -398,14 +477,14 @@ QUESTIONS = (
             Case(
                 1,
                 "one round of growth",
-                growth(lambda n: n == 1),
+                growth(1),
                 "Three conditions at once: in either direction, near a link, a free word. The links"
                 " are the A of (aer).",
             ),
             Case(
                 1,
                 "two rounds and more",
-                growth(lambda n: n >= 2),
+                growth(2),
                 "The next round has more links to touch, and fewer free words; until the A of (aer)"
                 " stays as it is.",
             ),
@@ -418,7 +497,7 @@ QUESTIONS = (
             Case(
                 1,
                 "the averages",
-                local(["y"]),
+                averages,
                 "The softmax goes over the window alone, (attention-weights); the bell is not"
                 " normalized, and half of D is its width.",
             ),
@@ -437,6 +516,7 @@ QUESTIONS = (
                 " the sigmoid.",
             ),
         ),
+        derivation=True,
     ),
     Question(
         "attend.coverage",
@@ -452,17 +532,18 @@ QUESTIONS = (
             Case(
                 1,
                 "gradients in two steps",
-                price_back(2),
+                price_back(two_steps),
                 "In the first step the coverage is 0. In the second the weights of the first are"
                 " the coverage: which side is smaller? Then (softmax-jacobian).",
             ),
             Case(
                 2,
-                "gradients in five steps",
-                price_back(5),
+                "gradients in more steps, and in one",
+                price_back(more_steps),
                 "A weight is in the coverage of all later steps: compare the sum over steps in"
                 " (bahdanau-dh).",
             ),
         ),
+        derivation=True,
     ),
 )

@@ -1,7 +1,24 @@
 """Wrong answers on purpose: the points that each gets, and the hint that it must trigger."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
-from seqlib.grading.mutants import Mutant, constant, nan
+from seqlib.grading.mutants import Mutant, Probe, constant, nan, only
+
+CHECKS = runpy.run_path(str(Path(__file__).with_name("checks.py")))
+
+
+def prefix(mask):
+    """As many, but from the first on."""
+    return np.arange(mask.shape[-1]) < mask.sum(axis=-1, keepdims=True)
+
+
+def between(mask):
+    """All from the first True to the last."""
+    before = np.cumsum(mask, axis=-1)
+    after = np.cumsum(mask[..., ::-1], axis=-1)[..., ::-1]
+    return (before > 0) & (after > 0)
 
 
 def weights(e, allowed, shifted=True, fallback="zeros", masked="before"):
@@ -69,12 +86,17 @@ def grown(one, other, start="and", free="any", corners=True, wrap=False, once=Tr
                 "source": columns | np.zeros_like(rows),
                 "no": np.ones_like(A),
             }[free]
+            if not new.any():
+                break
             A = A | new
             continue
+        before = A.sum()
         for t, s in np.argwhere(either & ~A):
             close = A[max(t - 1, 0) : t + 2, max(s - 1, 0) : s + 2].any()
             if close and not (A[t].any() and A[:, s].any()):
                 A[t, s] = True
+        if A.sum() == before:
+            break
     return A
 
 
@@ -100,14 +122,18 @@ def local(
     sign=1,
     power=2,
     bell_in_sum=True,
+    shifted=True,
+    inside=True,
+    most=np.inf,
 ):
     s = np.arange(first, e.shape[2] + first)
     n = (n if length == "own" else np.full(len(n), e.shape[2]))[:, None]
     p = n / (1 + np.exp(-z))
     off = s - p[..., None]
     seen = (s < n[..., None] + first) if masked else np.ones(off.shape, bool)
-    seen = seen & (np.abs(off) <= D) if window else np.broadcast_to(seen, off.shape)
-    alpha, sigma = weights(e, seen), D / width
+    close = (np.abs(off) <= D) if inside else (np.abs(off) < D)
+    seen = seen & close if window else np.broadcast_to(seen, off.shape)
+    alpha, sigma = weights(np.clip(e, -most, most), seen, shifted=shifted), D / width
     bell = np.exp(-(off**2) / (2 * sigma**2))
     beta = alpha * bell
     if again:
@@ -131,10 +157,19 @@ def local(
 
 
 def cover(
-    e, real, masked=True, own=False, direct=True, later="all", softmax=True, swap=False, mean=False
+    e,
+    real,
+    shifted=True,
+    masked=True,
+    own=False,
+    direct=True,
+    later="all",
+    softmax=True,
+    swap=False,
+    mean=False,
 ):
     allowed = np.broadcast_to(real[:, None], e.shape)
-    alpha = weights(e, allowed if masked else np.ones(e.shape, bool))
+    alpha = weights(e, allowed if masked else np.ones(e.shape, bool), shifted=shifted)
     covered = np.cumsum(alpha, axis=1) - (0 if own else alpha)
     price = np.minimum(alpha, covered)
     price = price.mean(axis=1).sum(axis=1) if mean else price.sum(axis=(1, 2))
@@ -169,6 +204,18 @@ MUTANTS = {
         Mutant(lambda *a: entropy(*a, floor=1e-4), 0, "(softmax-jacobian)"),
         Mutant(lambda *a: entropy(*a, shifted=False), 2, "taken from all scores"),
         Mutant(lambda *a: entropy(*a, fallback="nan"), 2, "0 ln 0 is 0"),
+        Mutant(lambda e, m, d: entropy(e, prefix(m), d), 1, "there is nothing"),
+        Mutant(lambda e, m, d: entropy(e, between(m), d), 1, "there is nothing"),
+        Mutant(lambda e, m, d: entropy(e, np.broadcast_to(m[:, :1], m.shape), d), 1, "is nothing"),
+        Mutant(lambda e, m, d: entropy(np.clip(e, -50, 50), m, d), 2, "taken from all scores"),
+        Mutant(
+            lambda e, m, d: entropy(e - e.max(-1, keepdims=True), m, d, shifted=False), 2, "is 0"
+        ),
+        Mutant(lambda e, m, d: entropy(e, m, d[:, :1] + 0 * d), 1, "times deta"),
+        Mutant(only(lambda e, m, d: e.shape[2] == 5, entropy), 0, "The weights come first"),
+        Mutant(only(lambda e, m, d: e.shape[1] > 1, entropy), 1, "The weights come first"),
+        Mutant(only(lambda e, m, d: e.shape[2] > 1, entropy), 1, "The weights come first"),
+        Mutant(only(lambda e, m, d: e.size < 1e4, entropy), 2, "(softmax-jacobian)"),
         Mutant(constant, 0, "The weights come first"),
         Mutant(nan, 0, "0 ln 0 is 0"),
     ),
@@ -184,6 +231,15 @@ MUTANTS = {
         Mutant(lambda *a: grown(*a, wrap=True), 0, "do not touch"),
         Mutant(lambda *a: grown(*a, once=False), 1, "judged by the links before"),
         Mutant(lambda *a: grown(*a, rounds=1), 2, "go on"),
+        Mutant(lambda *a: grown(*a, rounds=2), 2, "Two rounds may not be enough"),
+        Mutant(lambda one, other: grown(other, one & other), 1, "in either direction"),
+        Mutant(lambda one, other: grown(one, one & other), 1, "in either direction"),
+        Mutant(lambda one, other: grown(one, other) | (one & other)[::-1], 0, "nothing touches"),
+        Mutant(only(lambda one, other: one.shape[0] <= one.shape[1], grown), 0, "nothing touches"),
+        Mutant(only(lambda one, other: one.shape[0] >= one.shape[1], grown), 0, "nothing touches"),
+        Mutant(only(lambda one, other: one.shape == (7, 9), grown), 0, "nothing touches"),
+        Mutant(only(lambda one, other: (one & other).any(), grown), 2, "nothing touches"),
+        Mutant(only(lambda one, other: min(one.shape) > 1, grown), 2, "nothing touches"),
         Mutant(constant, 0, "Where nothing touches"),
         Mutant(nan, 0, "Where nothing touches"),
     ),
@@ -201,6 +257,18 @@ MUTANTS = {
         Mutant(lambda *a: local(*a, slope="no length"), 2, "times the length"),
         Mutant(lambda *a: local(*a, sign=-1), 2, "moves right"),
         Mutant(lambda *a: local(*a, power=0), 2, "exponent of the bell"),
+        Mutant(lambda *a: local(*a, shifted=False), 0, "over the window alone"),
+        Mutant(lambda *a: local(*a, most=50), 0, "over the window alone"),
+        Mutant(lambda *a: local(*a, inside=False), 0, "over the window alone"),
+        Mutant(lambda e, v, z, n, D, dy: local(e, v, z, n, 2.6, dy), 0, "half of D is its width"),
+        Mutant(lambda e, v, z, n, D, dy: local(e, v, z, n, round(D), dy), 0, "half of D"),
+        Mutant(lambda e, v, z, n, D, dy: local(e, v, np.clip(z, -3, 3), n, D, dy), 0, "alone"),
+        Mutant(lambda e, v, z, n, D, dy: local(e, v, z, n[:1] + 0 * n, D, dy), 0, "alone"),
+        Mutant(only(lambda e, v, z, n, D, dy: e.shape[2] == 9, local), 0, "window alone"),
+        Mutant(only(lambda e, v, z, n, D, dy: len(e) == 2, local), 0, "window alone"),
+        Mutant(only(lambda e, v, z, n, D, dy: v.shape[2] == 3, local), 0, "window alone"),
+        Mutant(only(lambda e, v, z, n, D, dy: n.min() > 1, local), 0, "window alone"),
+        Mutant(only(lambda e, v, z, n, D, dy: e.size < 1e4, local), 0, "window alone"),
         Mutant(constant, 0, "over the window alone"),
         Mutant(nan, 0, "exponent of the bell"),
     ),
@@ -215,7 +283,36 @@ MUTANTS = {
         Mutant(lambda *a: cover(*a, direct=False), 1, "and only there"),
         Mutant(lambda *a: cover(*a, swap=True), 1, "which side is smaller"),
         Mutant(lambda *a: cover(*a, softmax=False), 1, "there is a softmax"),
+        Mutant(lambda *a: cover(*a, shifted=False), 0, "Weights by"),
+        Mutant(lambda e, real: cover(np.clip(e, -50, 50), real), 0, "all later steps"),
+        Mutant(lambda e, real: cover(e, prefix(real)), 0, "Weights by"),
+        Mutant(lambda e, real: cover(e, between(real)), 0, "all later steps"),
+        Mutant(lambda e, real: cover(e, real[:1] | (real & False)), 0, "Weights by"),
+        Mutant(only(lambda e, real: e.shape[1] in (2, 4, 5), cover), 1, "Weights by"),
+        Mutant(only(lambda e, real: e.shape[2] == 5, cover), 0, "Weights by"),
+        Mutant(only(lambda e, real: len(e) == 2, cover), 0, "Weights by"),
+        Mutant(only(lambda e, real: e.shape[1] > 1, cover), 1, "Weights by"),
+        Mutant(only(lambda e, real: e.size < 1e4, cover), 1, "all later steps"),
         Mutant(constant, 0, "Weights by"),
         Mutant(nan, 0, "all later steps"),
+    ),
+}
+
+PROBES = {  # what stands beside the gradients is one, too: of a factor in front of it
+    "attend.entropy": Probe(
+        lambda e, allowed, deta: {"eta": 0 * deta, "e": e},
+        lambda at, e, allowed, deta: np.sum(
+            CHECKS["spread"](at["e"], allowed) * (deta + at["eta"])
+        ),
+        lambda found: (found["eta"], found["e"]),
+    ),
+    "attend.local": Probe(
+        lambda e, v, z, n, D, dy: {"y": 0 * dy, "e": e, "v": v, "z": z},
+        lambda at, e, v, z, n, D, dy: CHECKS["window_loss"](at, n, D, dy + at["y"]),
+    ),
+    "attend.coverage": Probe(
+        lambda e, real: {"price": np.zeros(len(e)), "e": e},
+        lambda at, e, real: np.sum(CHECKS["cover_prices"](at["e"], real) * (1 + at["price"])),
+        lambda found: (found["price"], found["e"]),
     ),
 }

@@ -1,7 +1,12 @@
 """Wrong answers on purpose: the points that each gets, and the hint that it must trigger."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
-from seqlib.grading.mutants import Mutant, constant, nan
+from seqlib.grading.mutants import Mutant, Probe, constant, nan, only
+
+CHECKS = runpy.run_path(str(Path(__file__).with_name("checks.py")))
 
 
 def window(
@@ -14,6 +19,18 @@ def window(
     mask = np.broadcast_to(near, (len(real), 1, T, S))
     mask = mask & real[:, None, None, :] if columns else mask
     return mask & real[:, None, S - T :, None] if rows else mask
+
+
+def prefix(mask):
+    """As many, but from the first on."""
+    return np.arange(mask.shape[-1]) < mask.sum(axis=-1, keepdims=True)
+
+
+def between(mask):
+    """All from the first True to the last."""
+    before = np.cumsum(mask, axis=-1)
+    after = np.cumsum(mask[..., ::-1], axis=-1)[..., ::-1]
+    return (before > 0) & (after > 0)
 
 
 def merge(y, L, top="row", guard=True, weigh=np.exp, divide=True, logs="sum"):
@@ -36,15 +53,28 @@ def in_turn(y, L):
 
 
 def relative(
-    q, k, v, a, dy, sign=1, scale=True, add=True, table=True, mean=True, clip=True, over="sum"
+    q,
+    k,
+    v,
+    a,
+    dy,
+    size=None,
+    shifted=True,
+    sign=1,
+    scale=True,
+    add=True,
+    table=True,
+    mean=True,
+    clip=True,
+    over="sum",
 ):
     T, K = q.shape[1:]
-    c, places = len(a) // 2, np.arange(T)
+    c, places = len(a) // 2 if size is None else size, np.arange(T)
     far = sign * (places - places[:, None])
     row = np.clip(far, -c, c) + c
     keys = k[:, None] + a[row]
     e = np.einsum("btk,btsk->bts", q, keys) / K**0.5
-    alpha = np.exp(e - e.max(axis=2, keepdims=True))
+    alpha = np.exp(e - (e.max(axis=2, keepdims=True) if shifted else 0))
     alpha /= alpha.sum(axis=2, keepdims=True)
     dalpha = dy @ v.swapaxes(1, 2)
     de = alpha * (dalpha - (alpha * dalpha).sum(axis=2, keepdims=True) * mean)
@@ -104,7 +134,20 @@ MUTANTS = {
         Mutant(lambda *a: window(*a, rows=True), 2, "not its rows"),
         Mutant(lambda *a: ~window(*a), 0, "True means"),
         Mutant(lambda *a: window(*a)[:, 0], 0, "taken for the heads"),
-        Mutant(lambda *a: window(*a[:3], np.tile(a[3][:1], (2, 1))), 2, "each example its own"),
+        Mutant(lambda *a: window(*a[:3], a[3][:1] | (a[3] & False)), 2, "each example its own"),
+        Mutant(lambda *a: window(*a[:3], prefix(a[3])), 2, "each example its own"),
+        Mutant(lambda *a: window(*a[:3], between(a[3])), 2, "each example its own"),
+        Mutant(lambda *a: window(*a[:3], np.sort(a[3], axis=1)), 2, "each example its own"),
+        Mutant(lambda T, S, width, real: window(T, S, 4, real), 0, "stands behind"),
+        Mutant(
+            lambda T, S, width, real: window(T, S, max(width, 2), real), 0, "Count with width 1"
+        ),
+        Mutant(lambda T, S, width, real: window(T, S, min(width, T), real), 1, "stands behind"),
+        Mutant(lambda T, S, width, real: window(T, S, min(width, S - 1), real), 0, "back"),
+        Mutant(only(lambda T, S, width, real: T > 1, window), 0, "distance back"),
+        Mutant(only(lambda T, S, width, real: len(real) == 2, window), 0, "distance back"),
+        Mutant(only(lambda T, S, width, real: width <= S, window), 0, "distance back"),
+        Mutant(only(lambda T, S, width, real: real.any(axis=1).all(), window), 2, "its own"),
         Mutant(constant, 0, "distance back"),
         Mutant(nan, 0, "distance back"),
     ),
@@ -120,6 +163,16 @@ MUTANTS = {
         Mutant(lambda *a: merge(*a, logs="add"), 0, "Logarithms do not add"),
         Mutant(lambda *a: merge(*a, logs="Z"), 0, "(online-sum) and (online-output)"),
         Mutant(in_turn, 0, "do not weigh the same"),
+        Mutant(lambda y, L: merge(y[:2], L[:2]), 0, "(online-sum) and (online-output)"),
+        Mutant(lambda y, L: merge(y, np.clip(L, -700, 700)), 1, "No exponent may be above 0"),
+        Mutant(lambda y, L: merge(y, np.maximum(L, -3000)), 1, "No exponent may be above 0"),
+        Mutant(lambda y, L: merge(y, np.minimum(L, 3000)), 1, "No exponent may be above 0"),
+        Mutant(lambda y, L: merge(y, L[:, :1] + 0 * L), 0, "(online-sum) and (online-output)"),
+        Mutant(lambda y, L: merge(y, L[:, :, :1] + 0 * L), 0, "(online-sum) and (online-output)"),
+        Mutant(only(lambda y, L: len(y) > 1, merge), 0, "(online-sum) and (online-output)"),
+        Mutant(only(lambda y, L: len(y) in (2, 5), merge), 0, "(online-sum) and (online-output)"),
+        Mutant(only(lambda y, L: y.shape[3] == 4, merge), 0, "(online-sum) and (online-output)"),
+        Mutant(only(lambda y, L: y.shape[1] == 2, merge), 0, "(online-sum) and (online-output)"),
         Mutant(constant, 0, "(online-sum) and (online-output)"),
         Mutant(nan, 0, "(online-sum) and (online-output)"),
     ),
@@ -131,6 +184,55 @@ MUTANTS = {
         Mutant(lambda *a: relative(*a, over="mean"), 2, "in all examples"),
         Mutant(lambda *a: relative(*a, scale=False), 0, "One root of K is missing"),
         Mutant(lambda *a: relative(*a, mean=False), 0, "(attention-dv) and (attention-dq)"),
+        Mutant(
+            lambda *a: relative(*a, size=min(2, len(a[3]) // 2)),
+            0,
+            "(attention-dv) and (attention-dq)",
+        ),
+        Mutant(lambda *a: relative(*a, shifted=False), 0, "(attention-dv) and (attention-dq)"),
+        Mutant(
+            lambda q, *a: relative(np.clip(q, -9, 9), *a), 0, "(attention-dv) and (attention-dq)"
+        ),
+        Mutant(
+            lambda q, k, v, a, dy: relative(q, k, v, a, dy[:, :1] + 0 * dy),
+            0,
+            "(attention-dv) and (attention-dq)",
+        ),
+        Mutant(
+            only(lambda q, k, v, a, dy: len(a) == 5 and q.shape[1] > 2, relative),
+            0,
+            "(attention-dv) and (attention-dq)",
+        ),
+        Mutant(
+            only(lambda q, k, v, a, dy: len(a) > 1, relative),
+            0,
+            "(attention-dv) and (attention-dq)",
+        ),
+        Mutant(
+            only(lambda q, k, v, a, dy: len(a) < 2 * q.shape[1], relative),
+            0,
+            "(attention-dv) and (attention-dq)",
+        ),
+        Mutant(
+            only(lambda q, k, v, a, dy: q.shape[1] > 1, relative),
+            0,
+            "(attention-dv) and (attention-dq)",
+        ),
+        Mutant(
+            only(lambda q, k, v, a, dy: q.shape[2] == v.shape[2], relative),
+            0,
+            "(attention-dv) and (attention-dq)",
+        ),
+        Mutant(
+            only(lambda q, k, v, a, dy: len(q) == 2, relative),
+            0,
+            "(attention-dv) and (attention-dq)",
+        ),
+        Mutant(
+            only(lambda q, k, v, a, dy: v.size < 1e4, relative),
+            0,
+            "(attention-dv) and (attention-dq)",
+        ),
         Mutant(without_the_table, 2, "its gradient (attention-dq) has both"),
         Mutant(constant, 0, "of all pairs at its distance"),
         Mutant(nan, 0, "of all pairs at its distance"),
@@ -142,7 +244,32 @@ MUTANTS = {
         Mutant(lambda *a: grouped(*a, first=True), 1, "gets their sum"),
         Mutant(lambda *a: grouped(*a, masked=False), 0, "The mask is not used"),
         Mutant(lambda *a: grouped(*a, guard=False), 2, "weights of 0"),
+        Mutant(lambda q, k, v, m, dy: grouped(q, k, v, prefix(m), dy), 0, "for each."),
+        Mutant(lambda q, k, v, m, dy: grouped(q, k, v, between(m), dy), 0, "Which head reads"),
+        Mutant(lambda q, k, v, m, dy: grouped(q, k, v, np.tril(m | True), dy), 0, "for each."),
+        Mutant(lambda q, k, v, m, dy: grouped(q, k, v, m, dy[:, :1] + 0 * dy), 0, "for each."),
+        Mutant(only(lambda q, k, v, m, dy: q.shape[1] == 4, grouped), 0, "for each."),
+        Mutant(only(lambda q, k, v, m, dy: q.shape[1] in (1, 2, 4), grouped), 0, "for each."),
+        Mutant(
+            only(lambda q, k, v, m, dy: q.shape[1] // k.shape[1] != 3, grouped), 1, "weights of 0"
+        ),
+        Mutant(only(lambda q, k, v, m, dy: m.shape == (3, 5), grouped), 0, "for each."),
+        Mutant(only(lambda q, k, v, m, dy: q.shape[2] > 1, grouped), 0, "for each."),
+        Mutant(only(lambda q, k, v, m, dy: q.shape[3] == 2, grouped), 0, "for each."),
+        Mutant(only(lambda q, k, v, m, dy: len(q) == 2, grouped), 0, "for each."),
+        Mutant(only(lambda q, k, v, m, dy: v.size < 1e4, grouped), 0, "for each."),
         Mutant(constant, 0, "(attention-dv), (attention-de), (attention-dq)"),
         Mutant(nan, 0, "(attention-dv), (attention-de), (attention-dq)"),
+    ),
+}
+
+PROBES = {
+    "self_attention.relative": Probe(
+        lambda q, k, v, a, dy: {"q": q, "k": k, "v": v, "a": a},
+        lambda at, q, k, v, a, dy: CHECKS["relative_loss"](at, dy),
+    ),
+    "self_attention.grouped": Probe(
+        lambda q, k, v, mask, dy: {"q": q, "k": k, "v": v},
+        lambda at, q, k, v, mask, dy: CHECKS["grouped_loss"](at, mask, dy),
     ),
 }

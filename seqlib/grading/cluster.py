@@ -8,6 +8,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from seqlib import optional
 from seqlib.grading import grade
 
 WAITING = 64  # tasks sent and not yet answered
@@ -19,8 +20,9 @@ def mapper(address, *, ca=None, certificate=None, key=None):
     address           "tcp://host:8786", or "tls://host:8786"
     ca, certificate, key  files for TLS, as dask's Security takes them
     """
-    from distributed import Client, as_completed
-    from distributed.security import Security
+    with optional.imports():
+        from distributed import Client, as_completed
+        from distributed.security import Security
 
     security = None
     if ca:

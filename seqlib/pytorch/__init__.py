@@ -3,3 +3,8 @@
 load_state_dict({k: torch.from_numpy(v) for k, v in params.items()}) takes the parameters of
 `seqlib.scratch`.
 """
+
+from seqlib import optional
+
+with optional.imports():
+    import torch  # noqa: F401

@@ -3,7 +3,7 @@
     (scaled-embedding)      x_t = sqrt(D) W^T u_t
     (tied-readout)          logits_t = W y_t + b        not tied, with another table in place of W
     (transformer-encoder)   encoded = encoder(x)
-    (transformer-decoder)   y = decoder(y_0 ... y_{T-1}, encoded)
+    (transformer-decoder)   y = decoder(x, encoded)
     (decoder-only)          y = encoder(x) under the causal mask
     (readout)               logits_t = W_hy y_t + b_y
     (mean-pooling)          logits = W_hy mean(y) + b_y

@@ -15,6 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from seqlib.scratch import checks, linear, pooling
+from seqlib.scratch.shapes import Shapes
+
+SHAPES = Shapes("additive", "W_q (H, D_q), W_k (H, D_k), w (H,)")
 
 
 class KeysCache(NamedTuple):
@@ -39,11 +42,10 @@ def init(rng, D_q, D_k, H, dtype=np.float64):
 
     Returns {"W_q": (H, D_q), "W_k": (H, D_k), "w": (H,)}.
     """
-    checks.sizes(D_q=D_q, D_k=D_k, H=H)
+    shapes = SHAPES.of(D_q=D_q, D_k=D_k, H=H)
     return {
-        "W_q": rng.uniform(-(D_q**-0.5), D_q**-0.5, (H, D_q)).astype(dtype),
-        "W_k": rng.uniform(-(D_k**-0.5), D_k**-0.5, (H, D_k)).astype(dtype),
-        "w": rng.uniform(-(H**-0.5), H**-0.5, H).astype(dtype),
+        name: rng.uniform(-(shape[-1] ** -0.5), shape[-1] ** -0.5, shape).astype(dtype)
+        for name, shape in shapes.items()
     }
 
 
@@ -79,6 +81,7 @@ def backward(dy, cache):
 
 def keys_forward(params, k):
     """W_k k_s for all positions, once for all queries: keys (B, S, H), and a cache."""
+    SHAPES.check(params)
     k, W_k = checks.floats("k", k, params), params["W_k"]
     checks.sequences("k", k, "W_k", W_k)
     return k @ W_k.T, KeysCache(W_k, k)
@@ -92,6 +95,7 @@ def keys_backward(dkeys, cache):
 
 def query_forward(params, q, keys, v, mask=None):
     """Attention to keys that `keys_forward` has projected; the other arguments are `forward`'s."""
+    SHAPES.check(params)
     q, keys, v, mask = pooling.arguments(q, keys, v, mask)
     W_q, w = params["W_q"], params["w"]
     checks.floats("q", q, params)

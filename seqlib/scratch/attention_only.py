@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqlib.scratch import checks, linear, losses, multihead, tied
+from seqlib.scratch.layer_stack import layer_names
 from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.positions import SINUSOIDAL
 from seqlib.scratch.reading import no_start, reading_mask, writing_mask
+from seqlib.scratch.shapes import check_layers
 
 
 class AttentionOnly(NamedTuple):
@@ -82,6 +84,7 @@ class AttentionOnly(NamedTuple):
         return np.stack([cache.heads.weights for cache in layers], axis=1)
 
     def _forward(self, params, ids, mask=None):
+        check_layers(params, "embedding.W", "readout", *layer_names(self))
         x, seen = tied.embed_forward(params, "embedding", ids)
         x, placed = self.positions.forward(params, x)
         mask = (writing_mask if self.causal else reading_mask)(ids, mask)

@@ -14,6 +14,7 @@ from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.recurrent import width
 from seqlib.scratch.seq2seq import encode, encoder_backward
 
+LAYERS = ("source", "encoder", "bridge", "target", "decoder")  # and those of the model's own
 READER = Bidirectional(gru)
 
 

@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqlib.scratch import additive, checks, embedding, gru, linear, losses
-from seqlib.scratch.attentive import READER, begin, begin_backward, real_words, start_init
+from seqlib.scratch.attentive import LAYERS, READER, begin, begin_backward, real_words, start_init
 from seqlib.scratch.feeding import fed
 from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.recurrent import carried, run, width
 from seqlib.scratch.seq2seq import no_start
+from seqlib.scratch.shapes import check_layers
 
 
 class Bahdanau(NamedTuple):
@@ -67,6 +68,7 @@ class Bahdanau(NamedTuple):
 
     def _forward(self, params, batch, rng=None):
         """[s_t; y_{t-1}; c_t] of all steps (B, T, H + D + E), the state, and all caches."""
+        check_layers(params, *LAYERS, "attention", "readout")
         width_of_input = self.D + width(self.encoder, self.H)
         decoder, attention = sub(params, "decoder"), sub(params, "attention")
         mask, real = batch.source_mask[:, None], checks.boolean_mask(batch.mask, batch.inputs.shape)
@@ -122,6 +124,7 @@ class Bahdanau(NamedTuple):
 
     def start(self, params, source, source_mask=None):
         """The state after source (B, S) was read: the decoder's, its output, keys, values, mask."""
+        check_layers(params, *LAYERS, "attention", "readout")
         mask, D = real_words(source, source_mask), self.D + width(self.encoder, self.H)
         h, state, _ = begin(self, params, source, mask, D)
         s_0, state, _ = carried(self.cell, sub(params, "decoder"), D, state)

@@ -14,6 +14,7 @@ import numpy as np
 from seqlib.scratch import checks
 from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.recurrent import run, width
+from seqlib.scratch.shapes import check_layers
 from seqlib.scratch.state import split_state
 
 
@@ -62,6 +63,7 @@ class Bidirectional(NamedTuple):
         Returns h (B, T, 2 H), the pair of final states and a cache.
         Raises ValueError if a row of the mask is True behind a False.
         """
+        check_layers(params, "forward", "backward")
         x = np.asarray(x)
         checks.shape("x", x, (None, None, None))
         order = reversed_steps(mask, *x.shape[:2])

@@ -23,6 +23,9 @@ from seqlib.scratch.labelling import ends, ends_backward
 from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.recurrent import run, width
 from seqlib.scratch.seq2seq import encode, encoder_backward, no_start
+from seqlib.scratch.shapes import check_layers
+
+LAYERS = ("source", "encoder", "context", "target", "bridge", "decoder", "readout")
 
 
 class Cho(NamedTuple):
@@ -99,6 +102,7 @@ class Cho(NamedTuple):
 
     def _read(self, params, source, source_mask, rng=None):
         """The encoder's outputs, the summary, the decoder's start, and three caches."""
+        check_layers(params, *LAYERS)
         encoder = self.encoder or self.cell
         h, _, read = encode(encoder, params, source, source_mask, rng)
         a, summed = linear.forward(sub(params, "context"), ends(h, self.H))

@@ -20,8 +20,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqlib.scratch import attention, feed_forward, layernorm, multihead, sublayers
+from seqlib.scratch import (
+    attention,
+    encoder_layer,
+    feed_forward,
+    layernorm,
+    multihead,
+    sublayers,
+)
 from seqlib.scratch.params import prefixed, sub
+from seqlib.scratch.shapes import check_layers
 
 
 class Cache(NamedTuple):
@@ -77,6 +85,7 @@ def post_norm_forward(
 
     Returns y (B, T, D) and a cache.  Raises ValueError if a shape or dtype does not fit.
     """
+    check_layers(params, *encoder_layer.LAYERS, "cross_attention", "cross_norm")
     mask = causal(x) if mask is None else mask
     y, attended = sublayers.self_attention_forward(params, x, mask, bias, heads, angles, rate, rng)
     z, self_normed = layernorm.forward(sub(params, "self_norm"), x + y)  # (post-norm-self)
@@ -120,6 +129,7 @@ def pre_norm_forward(
     rng=None,
 ):
     """The layer with its norms before: the arguments are those of `post_norm_forward`."""
+    check_layers(params, *encoder_layer.LAYERS, "cross_attention", "cross_norm")
     mask = causal(x) if mask is None else mask
     normed, self_normed = layernorm.forward(sub(params, "self_norm"), x)
     y, attended = sublayers.self_attention_forward(

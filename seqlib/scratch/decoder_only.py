@@ -19,6 +19,7 @@ from seqlib.scratch.layer_stack import PRE_NORM, encoder_backward, encoder_forwa
 from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.positions import SINUSOIDAL
 from seqlib.scratch.reading import appended, no_start, writing_mask
+from seqlib.scratch.shapes import check_layers
 
 
 class TransformerLanguageModel(NamedTuple):
@@ -79,6 +80,7 @@ class TransformerLanguageModel(NamedTuple):
         return self_weights(self._forward(params, ids, mask)[1][1])
 
     def _forward(self, params, ids, mask=None, rng=None):
+        check_layers(params, "decoder", *tied.names("embedding", self.tied))
         x, seen = tied.embed_forward(params, "embedding", ids)
         weights, mask = sub(params, "decoder"), writing_mask(ids, mask)
         y, ran = encoder_forward(self, weights, x, mask, rng)  # (decoder-only)

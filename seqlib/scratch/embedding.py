@@ -10,6 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from seqlib.scratch import checks
+from seqlib.scratch.shapes import Shapes
+
+SHAPES = Shapes("embedding", "W (V, D)")
 
 
 class Cache(NamedTuple):
@@ -22,8 +25,7 @@ def init(rng, V, D, dtype=np.float64):
 
     Returns {"W": (V, D)}.
     """
-    checks.sizes(V=V, D=D)
-    return {"W": rng.standard_normal((V, D)).astype(dtype)}
+    return {"W": rng.standard_normal(SHAPES.of(V=V, D=D)["W"]).astype(dtype)}
 
 
 def forward(params, ids):
@@ -34,6 +36,7 @@ def forward(params, ids):
 
     Returns x (..., D) and a cache.  Raises ValueError if an id is not an integer or out of range.
     """
+    SHAPES.check(params)
     W = params["W"]
     ids = checks.ids("ids", ids, len(W))
     return W[ids], Cache(W, ids)  # (embedding)
@@ -48,6 +51,8 @@ def backward(dx, cache):
     """
     V, D = cache.W.shape
     checks.shape("dx", dx, (*cache.ids.shape, D))
-    one_hot = np.zeros((cache.ids.size, V), dtype=dx.dtype)
-    one_hot[np.arange(cache.ids.size), cache.ids.ravel()] = 1
-    return {"W": one_hot.T @ dx.reshape(-1, D)}  # (embedding)
+    dW, ids = np.zeros((V, D), dtype=dx.dtype), cache.ids.ravel()
+    order = np.argsort(ids, kind="stable")  # the places of one id side by side
+    rows, starts = np.unique(ids[order], return_index=True)
+    dW[rows] = np.add.reduceat(dx.reshape(-1, D)[order], starts, axis=0)  # (embedding)
+    return {"W": dW}

@@ -21,6 +21,9 @@ import numpy as np
 
 from seqlib.scratch import feed_forward, layernorm, multihead, sublayers
 from seqlib.scratch.params import prefixed, sub
+from seqlib.scratch.shapes import check_layers
+
+LAYERS = ("self_attention", "self_norm", "feed_forward", "feed_norm")
 
 
 class Cache(NamedTuple):
@@ -54,6 +57,7 @@ def post_norm_forward(params, x, mask=None, bias=None, *, heads, angles=None, ra
 
     Returns y (B, T, D) and a cache.  Raises ValueError if a shape or dtype does not fit.
     """
+    check_layers(params, *LAYERS)
     y, attended = sublayers.self_attention_forward(params, x, mask, bias, heads, angles, rate, rng)
     z, self_normed = layernorm.forward(sub(params, "self_norm"), x + y)  # (post-norm-self)
     y, fed = sublayers.feed_forward_forward(params, z, rate, rng)
@@ -82,6 +86,7 @@ def pre_norm_forward(params, x, mask=None, bias=None, *, heads, angles=None, rat
 
     The arguments are those of `post_norm_forward`.
     """
+    check_layers(params, *LAYERS)
     normed, self_normed = layernorm.forward(sub(params, "self_norm"), x)
     y, attended = sublayers.self_attention_forward(
         params, normed, mask, bias, heads, angles, rate, rng

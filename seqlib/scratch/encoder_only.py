@@ -19,6 +19,7 @@ from seqlib.scratch.layer_stack import PRE_NORM, encoder_backward, encoder_forwa
 from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.positions import SINUSOIDAL
 from seqlib.scratch.reading import no_start, reading_mask, real_steps
+from seqlib.scratch.shapes import check_layers
 
 
 class TransformerTagger(NamedTuple):
@@ -140,6 +141,7 @@ def init(model, answers, rng, dtype):
 
 def encode(model, params, ids, mask=None, rng=None):
     """Embed ids (B, T) and run the encoder over them: outputs (B, T, D) and a cache."""
+    check_layers(params, "embedding.W", "encoder", "readout")
     x, seen = tied.embed_forward(params, "embedding", ids)
     weights, mask = sub(params, "encoder"), reading_mask(ids, mask)
     y, ran = encoder_forward(model, weights, x, mask, rng)

@@ -11,6 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from seqlib.scratch import checks, linear
+from seqlib.scratch.shapes import Shapes
+
+SHAPES = Shapes("feed_forward", "W_1 (H, D), b_1 (H,), W_2 (K, H), b_2 (K,)")
 
 
 class Cache(NamedTuple):
@@ -35,6 +38,7 @@ def forward(params, x):
 
     Returns y (..., D) and a cache.  Raises ValueError if x has not D features or another dtype.
     """
+    SHAPES.check(params)
     x = checks.floats("x", x, params)
     W_1 = params["W_1"]
     if x.ndim == 0 or x.shape[-1] != W_1.shape[1]:

@@ -10,6 +10,8 @@ Source: Bengio et al., Scheduled sampling for sequence prediction with recurrent
 
 import numpy as np
 
+from seqlib.scratch import checks
+
 
 def fed(model, params, batch, rng=None):
     """The batch with the inputs that the model is to be fed.
@@ -20,7 +22,8 @@ def fed(model, params, batch, rng=None):
 
     Returns a batch.  Its inputs are words that the model writes itself where own says so, given all
     words before; with them in place, one pass over all steps at once does what it would have done.
-    Raises ValueError if own is not between 0 and 1, or more than 0 without an rng.
+    Raises ValueError if own is not between 0 and 1, or more than 0 without an rng, or if a logit
+    that chooses a word is NaN or +inf.
     """
     if not 0 <= batch.own <= 1:
         raise ValueError(f"own is {batch.own}; expected 0 to 1")
@@ -33,6 +36,7 @@ def fed(model, params, batch, rng=None):
     for t in range(T - 1):
         logits, state = model.step(params, inputs[:, t], state)
         own = (rng.random(B) < batch.own) & batch.mask[:, t + 1]
+        checks.logits(f"the logits of step {t}", np.where(own[:, None], logits, 0))
         inputs[:, t + 1] = np.where(
             own, logits.argmax(-1), inputs[:, t + 1]
         )  # (scheduled-sampling)

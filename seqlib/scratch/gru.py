@@ -19,7 +19,9 @@ import numpy as np
 from seqlib.scratch import checks
 from seqlib.scratch.gates import SIGMOID, TANH, gate, held, scale_and_shift, zero_held
 from seqlib.scratch.rnn import carry_mask, initial_state, upstream
+from seqlib.scratch.shapes import Shapes
 
+SHAPES = Shapes("gru", "W_x (3H, D), W_h (3H, H), b_x (3H,), b_h (3H,)")
 GATES = {"r": SIGMOID, "z": SIGMOID, "n": TANH}
 
 
@@ -40,9 +42,7 @@ def init(rng, D, H, dtype=np.float64):
 
     Returns {"W_x": (3H, D), "W_h": (3H, H), "b_x": (3H,), "b_h": (3H,)}.
     """
-    checks.sizes(D=D, H=H)
-    bound = H**-0.5
-    shapes = {"W_x": (3 * H, D), "W_h": (3 * H, H), "b_x": (3 * H,), "b_h": (3 * H,)}
+    shapes, bound = SHAPES.of(D=D, H=H), H**-0.5
     return {name: rng.uniform(-bound, bound, shape).astype(dtype) for name, shape in shapes.items()}
 
 
@@ -58,6 +58,7 @@ def forward(params, x, state=None, mask=None, hold=None):
     Returns h (B, T, H), the final state h_T (B, H) and a cache.
     Raises ValueError if a shape or dtype does not fit, B or T is 0, or hold names no gate.
     """
+    SHAPES.check(params)
     x = checks.floats("x", x, params)
     W_x, W_h, b_x, b_h = params["W_x"], params["W_h"], params["b_x"], params["b_h"]
     checks.sequences("x", x, "W_x", W_x)
@@ -156,6 +157,7 @@ def step(params, x_t, state=None, hold=None):
 
     Returns h_t (B, H) twice: as the output and as the new state.
     """
+    SHAPES.check(params)
     x_t = checks.floats("x_t", x_t, params)
     W_x, W_h, b_x, b_h = params["W_x"], params["W_h"], params["b_x"], params["b_h"]
     checks.shape("x_t", x_t, (None, W_x.shape[1]))

@@ -14,6 +14,7 @@ import numpy as np
 from seqlib.scratch import embedding, linear, losses, rnn
 from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.recurrent import run, width
+from seqlib.scratch.shapes import check_layers
 
 
 class Classifier(NamedTuple):
@@ -118,6 +119,7 @@ def init(model, answers, rng, dtype):
 
 def read(cell, params, ids, state=None, mask=None, rng=None):
     """Embed ids (B, T) and run the cell over them: outputs, final state and a cache."""
+    check_layers(params, "embedding", "cell", "readout")
     x, seen = embedding.forward(sub(params, "embedding"), ids)
     h, state_T, ran = run(cell, sub(params, "cell"), x, state, mask, rng)
     return h, state_T, (seen, ran)

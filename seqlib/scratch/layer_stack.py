@@ -22,6 +22,7 @@ import numpy as np
 
 from seqlib.scratch import checks, decoder_layer, dropout, encoder_layer, layernorm
 from seqlib.scratch.params import prefixed, sub
+from seqlib.scratch.shapes import check_layers
 
 
 class Norms(NamedTuple):
@@ -158,8 +159,14 @@ def decoder_backward(model, dy, cache):
     return dx, dencoded, grads | placed
 
 
+def layer_names(model):
+    """ "0", "1" ..., and "positions" if these have parameters."""
+    return *map(str, range(model.layers)), *(["positions"] if model.positions.learned else [])
+
+
 def begin(model, params, x, rng=None):
     """The input of the first layer, x^0 (B, T, D), and the caches of positions and dropout."""
+    check_layers(params, *layer_names(model), *(["norm"] if model.norms.last else []))
     x = checks.floats("x", x, params)
     checks.shape("x", x, (None, None, model.D))
     x, placed = model.positions.forward(params, x)

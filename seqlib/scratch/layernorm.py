@@ -1,4 +1,4 @@
-"""Layer normalization: each vector is centered and scaled by its own mean and spread.
+"""Layer normalization: each vector less its own mean, over its own standard deviation.
 
     (layernorm-hat)   x_hat = (x - mean(x)) / sqrt(var(x) + eps)
     (layernorm)       y = gain * x_hat + bias
@@ -12,6 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from seqlib.scratch import checks
+from seqlib.scratch.shapes import Shapes
+
+SHAPES = Shapes("layernorm", "gain (D,), bias (D,)")
 
 
 class Cache(NamedTuple):
@@ -35,6 +38,7 @@ def forward(params, x, eps=1e-5):
 
     Returns y (..., D) and a cache.  Raises ValueError if x has not D features or another dtype.
     """
+    SHAPES.check(params)
     x, gain = checks.floats("x", x, params), params["gain"]
     if x.ndim == 0 or x.shape[-1] != len(gain):
         raise ValueError(f"x has shape {x.shape}; gain takes {len(gain)} features in its last axis")
@@ -60,7 +64,7 @@ def backward(dy, cache):
     grads = {"gain": (drows * rows).sum(axis=0), "bias": drows.sum(axis=0)}  # (layernorm)
     dx = dy * gain  # (layernorm), now the gradient of x_hat
     along = np.vecdot(dx, x_hat)[..., None] / x_hat.dtype.type(D)
-    dx -= dx.mean(axis=-1, keepdims=True)  # x moves its own mean, and its own spread
+    dx -= dx.mean(axis=-1, keepdims=True)  # x moves its own mean and standard deviation
     dx -= x_hat * along
     dx *= scale  # (layernorm-hat)
     return dx, grads

@@ -11,6 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from seqlib.scratch import checks
+from seqlib.scratch.shapes import Shapes
+
+SHAPES = Shapes("linear", "W (K, D), b (K,)")
 
 
 class Cache(NamedTuple):
@@ -23,12 +26,8 @@ def init(rng, D, K, dtype=np.float64):
 
     Returns {"W": (K, D), "b": (K,)}.
     """
-    checks.sizes(D=D, K=K)
-    bound = D**-0.5
-    return {
-        "W": rng.uniform(-bound, bound, (K, D)).astype(dtype),
-        "b": rng.uniform(-bound, bound, K).astype(dtype),
-    }
+    shapes, bound = SHAPES.of(D=D, K=K), D**-0.5
+    return {name: rng.uniform(-bound, bound, shape).astype(dtype) for name, shape in shapes.items()}
 
 
 def forward(params, x):
@@ -39,6 +38,7 @@ def forward(params, x):
 
     Returns y (..., K) and a cache.  Raises ValueError if x has not D features or another dtype.
     """
+    SHAPES.check(params)
     x = checks.floats("x", x, params)
     W, b = params["W"], params["b"]
     if x.ndim == 0 or x.shape[-1] != W.shape[1]:

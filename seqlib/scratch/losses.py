@@ -43,8 +43,9 @@ def cross_entropy_forward(logits, targets, mask=None):
              counts all
 
     Returns the loss, a float, and a cache.
-    Raises ValueError on shapes that do not fit, a target out of range, no real place, or NaN in the
-    logits of a real one.
+    -inf forbids a symbol; the loss is inf where that is the target.
+    Raises ValueError on shapes that do not fit, a target out of range, no real place, or a real one
+    whose logits hold NaN or +inf, or nothing but -inf.
     """
     logits = checks.floats("logits", logits)
     targets = np.asarray(targets)
@@ -53,8 +54,7 @@ def cross_entropy_forward(logits, targets, mask=None):
     targets = checks.ids("targets", np.where(weights > 0, targets, 0), logits.shape[-1])
     if mask is not None:
         logits = np.where(weights[..., None] > 0, logits, 0)  # padding may hold anything
-    if np.isnan(logits).any():
-        raise ValueError(f"{np.isnan(logits).sum()} of {logits.size} logits are NaN")
+    checks.logits("logits", logits)
     log_p = ops.log_softmax(logits)
     picked = np.take_along_axis(log_p, targets[..., None], axis=-1)[..., 0]
     loss = -float((picked * weights).sum())  # (cross-entropy)
@@ -75,6 +75,8 @@ def smoothed_cross_entropy_forward(logits, targets, mask=None, *, eps):
     logits, targets, mask  those of `cross_entropy_forward`
     eps                    share of a target that all V classes divide, at least 0 and less than 1
 
+    With eps above 0 every symbol is a target in part: one that -inf forbids makes the loss inf.
+
     Returns the loss, a float, and a cache.  Raises ValueError as `cross_entropy_forward` does, and
     if eps is out of range.
     """
@@ -87,7 +89,8 @@ def smoothed_cross_entropy_forward(logits, targets, mask=None, *, eps):
     np.put_along_axis(q, targets[..., None], 1 - eps + eps / V, axis=-1)
     if mask is not None:
         logits = np.where(weights[..., None] > 0, logits, 0)
-    loss = -float(((q * ops.log_softmax(logits)).sum(axis=-1) * weights).sum())  # (label-smoothing)
+    log_p = np.where(q > 0, ops.log_softmax(logits), 0)  # 0 log 0 is 0
+    loss = -float(((q * log_p).sum(axis=-1) * weights).sum())  # (label-smoothing)
     return loss, SmoothedCache(p, q, weights)
 
 
@@ -104,7 +107,8 @@ def squared_error_forward(y, targets, mask=None):
     mask     (...)     boolean, False where a place does not count; None counts all
 
     Returns the loss, a float, and a cache.
-    Raises ValueError on shapes that do not fit, no real place, or NaN in y at a real one.
+    Raises ValueError on shapes that do not fit, no real place, or a real one whose error is not
+    finite or so large that its square is not.
     """
     y = checks.floats("y", y)
     targets = np.asarray(targets, dtype=y.dtype)
@@ -113,10 +117,12 @@ def squared_error_forward(y, targets, mask=None):
     if mask is not None:
         real = weights[..., None] > 0
         y, targets = np.where(real, y, 0), np.where(real, targets, 0)  # padding may hold anything
-    if np.isnan(y).any():
-        raise ValueError(f"{np.isnan(y).sum()} of {y.size} outputs are NaN")
-    error = y - targets
-    loss = float((error**2 * weights[..., None]).sum())  # (squared-error)
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = y - targets
+        wide = error.astype(np.float64)  # float32 may not hold the squares
+        loss = float((wide**2 * weights[..., None]).sum())  # (squared-error)
+        checks.finite("y - targets", error)
+        checks.finite("(y - targets)^2", wide**2)
     return loss, SquaredErrorCache(error, weights)
 
 

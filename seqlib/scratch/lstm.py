@@ -31,7 +31,9 @@ from seqlib.scratch.gates import (
     zero_held,
 )
 from seqlib.scratch.rnn import carry_mask
+from seqlib.scratch.shapes import Shapes
 
+SHAPES = Shapes("lstm", "W_x (4H, D), W_h (4H, H), b (4H,)")
 GATES = {"i": SIGMOID, "f": SIGMOID, "g": TANH, "o": SIGMOID}
 
 
@@ -56,15 +58,11 @@ def init(rng, D, H, dtype=np.float64, forget_bias=1.0):
 
     Returns {"W_x": (4H, D), "W_h": (4H, H), "b": (4H,)}.
     """
-    checks.sizes(D=D, H=H)
-    bound = H**-0.5
-    b = np.zeros(4 * H, dtype)
+    shapes, bound = SHAPES.of(D=D, H=H), H**-0.5
+    b = np.zeros(shapes.pop("b"), dtype)
     b[H : 2 * H] = forget_bias
-    return {
-        "W_x": rng.uniform(-bound, bound, (4 * H, D)).astype(dtype),
-        "W_h": rng.uniform(-bound, bound, (4 * H, H)).astype(dtype),
-        "b": b,
-    }
+    drawn = {key: rng.uniform(-bound, bound, shape).astype(dtype) for key, shape in shapes.items()}
+    return {**drawn, "b": b}
 
 
 def forward(params, x, state=None, mask=None, hold=None):
@@ -79,6 +77,7 @@ def forward(params, x, state=None, mask=None, hold=None):
     Returns h (B, T, H), the final state (h_T, c_T), each (B, H), and a cache.
     Raises ValueError if a shape or dtype does not fit, B or T is 0, or hold names no gate.
     """
+    SHAPES.check(params)
     x = checks.floats("x", x, params)
     W_x, W_h, b = params["W_x"], params["W_h"], params["b"]
     checks.sequences("x", x, "W_x", W_x)
@@ -172,6 +171,7 @@ def step(params, x_t, state=None, hold=None):
 
     Returns h_t (B, H) and the new state (h_t, c_t).
     """
+    SHAPES.check(params)
     x_t = checks.floats("x_t", x_t, params)
     W_x, W_h, b = params["W_x"], params["W_h"], params["b"]
     checks.shape("x_t", x_t, (None, W_x.shape[1]))

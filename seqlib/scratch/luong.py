@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqlib.scratch import embedding, gru, linear, losses
-from seqlib.scratch.attentive import READER, begin, begin_backward, real_words, start_init
+from seqlib.scratch.attentive import LAYERS, READER, begin, begin_backward, real_words, start_init
 from seqlib.scratch.feeding import fed
 from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.recurrent import run, width
 from seqlib.scratch.scores import GENERAL
 from seqlib.scratch.seq2seq import no_start
+from seqlib.scratch.shapes import check_layers
 
 
 class Luong(NamedTuple):
@@ -60,6 +61,7 @@ class Luong(NamedTuple):
     def loss_and_grads(self, params, batch, state=None, rng=None):
         """Mean cross-entropy of a batch and its gradient: see `seq2seq.Sutskever`."""
         no_start(state)
+        self._check(params)
         batch = fed(self, params, batch, rng)
         h, start, begun = begin(self, params, batch.source, batch.source_mask, self.D, rng)
         y, seen = embedding.forward(sub(params, "target"), batch.inputs)
@@ -93,14 +95,21 @@ class Luong(NamedTuple):
         return self.score.weights(self._all(params, batch)[1][0])
 
     def _all(self, params, batch):
+        self._check(params)
         h, start, _ = begin(self, params, batch.source, batch.source_mask, self.D)
         y, _ = embedding.forward(sub(params, "target"), batch.inputs)
         s, _, _ = self.cell.forward(sub(params, "decoder"), y, start, batch.mask)
         return self._answer(params, s, h, batch.source_mask[:, None])
 
+    def _check(self, params):
+        check_layers(
+            params, *LAYERS, *(["attention"] if self.score.learned else []), "hidden", "readout"
+        )
+
     def _answer(self, params, s, h, mask):
         """The logits after outputs s (B, T, H), and what the way back needs."""
-        c, attended = self.score.forward(maybe(params, "attention"), s, h, h, mask)
+        weights = sub(params, "attention") if self.score.learned else {}
+        c, attended = self.score.forward(weights, s, h, h, mask)
         a, mixed = linear.forward(sub(params, "hidden"), np.concatenate([c, s], axis=2))
         a = np.tanh(a)  # (luong-hidden)
         logits, scored = linear.forward(sub(params, "readout"), a)  # (luong-readout)
@@ -108,6 +117,7 @@ class Luong(NamedTuple):
 
     def start(self, params, source, source_mask=None):
         """The state after source (B, S) was read: the decoder's, what it attends to, its mask."""
+        self._check(params)
         mask = real_words(source, source_mask)
         h, start, _ = begin(self, params, source, mask, self.D)
         return start, h, mask
@@ -119,8 +129,3 @@ class Luong(NamedTuple):
         s_t, after = self.cell.step(sub(params, "decoder"), y_t, before)
         logits, _ = self._answer(params, s_t[:, None], h, mask[:, None])
         return logits[:, 0], (after, h, mask)
-
-
-def maybe(params, name):
-    """The parameters of a layer that may have none."""
-    return sub(params, name) if any(key.startswith(f"{name}.") for key in params) else {}

@@ -24,6 +24,7 @@ from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.recurrent import run
 from seqlib.scratch.seq2seq import Sutskever
 from seqlib.scratch.series import SeriesClassifier, SeriesRegressor
+from seqlib.scratch.shapes import check_layers
 from seqlib.scratch.transformer import Transformer
 
 __all__ = [
@@ -42,6 +43,9 @@ __all__ = [
     "TransformerTagger",
     "WindowModel",
 ]
+
+
+LAYERS = ("embedding", "cell", "readout")
 
 
 class LanguageModel(NamedTuple):
@@ -77,6 +81,7 @@ class LanguageModel(NamedTuple):
         Returns the loss in nats per symbol, grads keyed like params, and the state after the last
         step.
         """
+        check_layers(params, *LAYERS)
         x, seen = embedding.forward(sub(params, "embedding"), batch.inputs)
         h, state_T, ran = run(self.cell, sub(params, "cell"), x, state, batch.mask, rng)
         logits, read = linear.forward(sub(params, "readout"), h)  # (readout)
@@ -94,6 +99,7 @@ class LanguageModel(NamedTuple):
 
     def hidden(self, params, ids, state=None, mask=None):
         """The hidden states (B, T, H) while reading ids (B, T), and the state at the end."""
+        check_layers(params, *LAYERS)
         x, _ = embedding.forward(sub(params, "embedding"), ids)
         h, state_T, _ = self.cell.forward(sub(params, "cell"), x, state, mask)
         return h, state_T
@@ -116,6 +122,7 @@ class LanguageModel(NamedTuple):
 
     def step(self, params, ids, state):
         """The logits (B, V) of the symbol after ids (B,), and the new state."""
+        check_layers(params, *LAYERS)
         x_t, _ = embedding.forward(sub(params, "embedding"), ids)
         h_t, state = self.cell.step(sub(params, "cell"), x_t, state)
         return linear.forward(sub(params, "readout"), h_t)[0], state
@@ -170,6 +177,7 @@ class WindowModel(NamedTuple):
         return self._forward(params, windows)[0]
 
     def _forward(self, params, windows):
+        check_layers(params, "embedding", "inner", "readout")
         checks.shape("windows", np.asarray(windows), (None, self.window))
         x, seen = embedding.forward(sub(params, "embedding"), windows)
         a, inner = linear.forward(sub(params, "inner"), x.reshape(len(x), -1))

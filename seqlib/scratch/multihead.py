@@ -16,6 +16,12 @@ from typing import NamedTuple
 import numpy as np
 
 from seqlib.scratch import attention, checks, linear, positional
+from seqlib.scratch.shapes import Shapes
+
+SHAPES = Shapes(
+    "multihead",
+    "W_q (Q, D), W_k (Q, S), W_v (V, S_v), W_o (O, V), b_q (Q,), b_k (Q,), b_v (V,), b_o (O,)",
+)
 
 
 class Cache(NamedTuple):
@@ -60,6 +66,7 @@ def forward(params, q, k, v, mask=None, bias=None, *, heads, angles=None):
     Returns y (B, T, D) and a cache.
     Raises ValueError if a shape or dtype does not fit, or heads is no divisor.
     """
+    SHAPES.check(params)
     check_mask(mask)
     checks.sizes(heads=heads)
     found, caches = {}, {}

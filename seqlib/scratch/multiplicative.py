@@ -15,6 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from seqlib.scratch import checks, linear, pooling
+from seqlib.scratch.shapes import Shapes
+
+GENERAL_SHAPES = Shapes("multiplicative", "W (D_q, D_k)")
 
 
 class DotCache(NamedTuple):
@@ -57,8 +60,8 @@ def dot_backward(dy, cache):
 
 def general_init(rng, D_q, D_k, dtype=np.float64):
     """Weights uniform within 1/sqrt(D_k).  Returns {"W": (D_q, D_k)}."""
-    checks.sizes(D_q=D_q, D_k=D_k)
-    return {"W": rng.uniform(-(D_k**-0.5), D_k**-0.5, (D_q, D_k)).astype(dtype)}
+    shape = GENERAL_SHAPES.of(D_q=D_q, D_k=D_k)["W"]
+    return {"W": rng.uniform(-(D_k**-0.5), D_k**-0.5, shape).astype(dtype)}
 
 
 def general_forward(params, q, k, v, mask=None):
@@ -72,6 +75,7 @@ def general_forward(params, q, k, v, mask=None):
     Returns y (..., T, Kv) and a cache.
     Raises ValueError if a shape or dtype does not fit, or the mask is not boolean.
     """
+    GENERAL_SHAPES.check(params)
     q, k, v, mask = pooling.arguments(q, k, v, mask)
     W = params["W"]
     checks.floats("q", q, params)

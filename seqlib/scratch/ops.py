@@ -14,6 +14,16 @@ def sigmoid(a):
     return 0.5 * (1 + np.tanh(0.5 * a))  # (sigmoid)
 
 
+def norm(a, axis=None):
+    """The Euclidean norm along an axis, or of all entries.
+
+    Entries are divided by a power of 2 near the largest first: no square overflows or vanishes.
+    """
+    _, exponent = np.frexp(np.abs(a).max(axis=axis, keepdims=True, initial=0))
+    squares = np.ldexp(a, -exponent) ** 2
+    return np.ldexp(np.sqrt(squares.sum(axis=axis)), exponent.squeeze(axis))
+
+
 def log_softmax(a, axis=-1):
     """The logarithm of (softmax); the maximum is subtracted first, so that exp stays finite."""
     shifted = a - a.max(axis=axis, keepdims=True)

@@ -19,6 +19,9 @@ from typing import NamedTuple
 import numpy as np
 
 from seqlib.scratch import checks
+from seqlib.scratch.shapes import Shapes
+
+LEARNED_SHAPES = Shapes("positional.learned", "P (most, D)")
 
 
 class LearnedCache(NamedTuple):
@@ -49,8 +52,7 @@ def learned_init(rng, most, D, dtype=np.float64):
 
     Returns {"P": (most, D)}.
     """
-    checks.sizes(most=most, D=D)
-    return {"P": rng.standard_normal((most, D)).astype(dtype)}
+    return {"P": rng.standard_normal(LEARNED_SHAPES.of(most=most, D=D)["P"]).astype(dtype)}
 
 
 def learned_forward(params, x):
@@ -62,6 +64,7 @@ def learned_forward(params, x):
     Returns y (B, T, D) and a cache.
     Raises ValueError if T is larger than the table, or a shape or dtype does not fit.
     """
+    LEARNED_SHAPES.check(params)
     x, P = checks.floats("x", x, params), params["P"]
     checks.shape("x", x, (None, None, P.shape[1]))
     T = x.shape[1]

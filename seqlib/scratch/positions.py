@@ -21,6 +21,7 @@ class Positions(NamedTuple):
     forward: Any
     backward: Any
     scores: Any
+    learned: bool = False  # whether it has parameters
 
 
 def no_params(rng, D, dtype):
@@ -70,4 +71,4 @@ def learned(most):
         dx, grads = positional.learned_backward(dy, cache)
         return dx, prefixed("positions", grads)
 
-    return Positions("learned", init, forward, backward, no_scores)
+    return Positions("learned", init, forward, backward, no_scores, learned=True)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqlib.scratch import checks
+from seqlib.scratch.shapes import Shapes
 
 
 def relu(a, out=None):
@@ -24,6 +25,7 @@ def sigmoid(a, out=None):
     return np.multiply(0.5, 1 + np.tanh(0.5 * a), out=out)  # ops.sigmoid, written in place
 
 
+SHAPES = Shapes("rnn", "W_xh (H, D), W_hh (H, H), b_h (H,)")
 # name: the function, and its slope written with its value h
 ACTIVATIONS = {
     "tanh": (np.tanh, lambda h: 1 - h * h),
@@ -45,9 +47,7 @@ def init(rng, D, H, dtype=np.float64):
 
     Returns {"W_xh": (H, D), "W_hh": (H, H), "b_h": (H,)}.
     """
-    checks.sizes(D=D, H=H)
-    bound = H**-0.5
-    shapes = {"W_xh": (H, D), "W_hh": (H, H), "b_h": (H,)}
+    shapes, bound = SHAPES.of(D=D, H=H), H**-0.5
     return {name: rng.uniform(-bound, bound, shape).astype(dtype) for name, shape in shapes.items()}
 
 
@@ -63,6 +63,7 @@ def forward(params, x, state=None, mask=None, activation="tanh"):
     Returns h (B, T, H), the final state h_T (B, H) and a cache.
     Raises ValueError if a shape or dtype does not fit, B or T is 0, or the activation is unknown.
     """
+    SHAPES.check(params)
     x = checks.floats("x", x, params)
     W_xh, W_hh, b_h = params["W_xh"], params["W_hh"], params["b_h"]
     checks.sequences("x", x, "W_xh", W_xh)
@@ -129,6 +130,7 @@ def step(params, x_t, state=None, activation="tanh"):
 
     Returns h_t (B, H) twice: as the output and as the new state.
     """
+    SHAPES.check(params)
     x_t = checks.floats("x_t", x_t, params)
     W_xh, W_hh, b_h = params["W_xh"], params["W_hh"], params["b_h"]
     checks.shape("x_t", x_t, (None, W_xh.shape[1]))

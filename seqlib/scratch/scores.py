@@ -19,6 +19,7 @@ class Score(NamedTuple):
     forward: Any
     backward: Any
     weights: Any
+    learned: bool = True  # whether it has parameters
 
 
 DOT = Score(
@@ -27,6 +28,7 @@ DOT = Score(
     lambda params, q, k, v, mask=None: multiplicative.dot_forward(q, k, v, mask),
     lambda dy, cache: (*multiplicative.dot_backward(dy, cache), {}),
     lambda cache: cache.pooled.weights,
+    learned=False,
 )
 GENERAL = Score(
     "general",

@@ -20,6 +20,7 @@ from seqlib.scratch.bidirectional import reversed_steps, take
 from seqlib.scratch.feeding import fed
 from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.recurrent import run
+from seqlib.scratch.shapes import check_layers
 
 
 class Sutskever(NamedTuple):
@@ -88,6 +89,7 @@ class Sutskever(NamedTuple):
         return h, state_T, (read, seen, wrote)
 
     def _read(self, params, source, source_mask, rng=None):
+        check_layers(params, "source", "encoder", "target", "decoder", "readout")
         if self.reverse:
             checks.shape("source", np.asarray(source), (None, None))
             source = take(np.asarray(source), reversed_steps(source_mask, *np.shape(source)))

@@ -15,6 +15,7 @@ from seqlib.scratch import linear, losses, rnn
 from seqlib.scratch.labelling import ends, ends_backward
 from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.recurrent import run, width
+from seqlib.scratch.shapes import check_layers
 
 
 class SeriesRegressor(NamedTuple):
@@ -100,6 +101,7 @@ def init(model, answers, rng, dtype):
 
 def forward(model, params, x, state=None, mask=None, rng=None):
     """Run the cell over x (B, T, D) and read its last output: answers, final state and a cache."""
+    check_layers(params, "cell", "readout")
     h, state_T, ran = run(model.cell, sub(params, "cell"), x, state, mask, rng)
     y, read = linear.forward(sub(params, "readout"), ends(h, model.H))  # (many-to-one)
     return y, state_T, (h.shape, ran, read)

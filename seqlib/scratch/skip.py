@@ -17,6 +17,9 @@ import numpy as np
 
 from seqlib.scratch import checks
 from seqlib.scratch.rnn import carry_mask
+from seqlib.scratch.shapes import Shapes
+
+SHAPES = Shapes("skip", "W_xh (H, D), W_hh (H, H), W_sh (H, H), b_h (H,)")
 
 
 class Cache(NamedTuple):
@@ -40,9 +43,8 @@ class SkipRNN(NamedTuple):
 
         Returns {"W_xh": (H, D), "W_hh": (H, H), "W_sh": (H, H), "b_h": (H,)}.
         """
-        checks.sizes(D=D, H=H, reach=self.reach)
-        bound = H**-0.5
-        shapes = {"W_xh": (H, D), "W_hh": (H, H), "W_sh": (H, H), "b_h": (H,)}
+        checks.sizes(reach=self.reach)
+        shapes, bound = SHAPES.of(D=D, H=H), H**-0.5
         return {
             name: rng.uniform(-bound, bound, shape).astype(dtype) for name, shape in shapes.items()
         }
@@ -58,6 +60,7 @@ class SkipRNN(NamedTuple):
         Returns h (B, T, H), the final state (B, reach, H) and a cache.
         Raises ValueError if a shape or dtype does not fit or B or T is 0.
         """
+        SHAPES.check(params)
         x = checks.floats("x", x, params)
         W_xh, W_hh, W_sh, b_h = (params[name] for name in ("W_xh", "W_hh", "W_sh", "b_h"))
         checks.sequences("x", x, "W_xh", W_xh)
@@ -126,6 +129,7 @@ class SkipRNN(NamedTuple):
 
         Returns h_t (B, H) and the new state.
         """
+        SHAPES.check(params)
         x_t = checks.floats("x_t", x_t, params)
         W_xh, W_hh, W_sh, b_h = (params[name] for name in ("W_xh", "W_hh", "W_sh", "b_h"))
         checks.shape("x_t", x_t, (None, W_xh.shape[1]))

@@ -15,6 +15,7 @@ import numpy as np
 from seqlib.scratch import checks, dropout
 from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.recurrent import run, width
+from seqlib.scratch.shapes import check_layers
 from seqlib.scratch.state import split_state
 
 
@@ -110,7 +111,5 @@ class Stack(NamedTuple):
     def _states(self, params, state):
         """The states of the layers, after a check that params are of as many layers."""
         checks.sizes(layers=self.layers)
-        held = len({key.partition(".")[0] for key in params})
-        if held != self.layers:
-            raise ValueError(f"params are of {held} layers; the stack has {self.layers}")
+        check_layers(params, *map(str, range(self.layers)))
         return split_state("the state", state, self.layers)

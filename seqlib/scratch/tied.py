@@ -32,6 +32,11 @@ def init(rng, name, V, D, tied, dtype=np.float64):
     }
 
 
+def names(name, tied):
+    """The keys of `init`."""
+    return f"{name}.W", "readout.b", *([] if tied else ["readout.W"])
+
+
 def embed_forward(params, name, ids):
     """The vectors (B, T, D) of ids (B, T), from the table NAME.W, and a cache."""
     ids, W = np.asarray(ids), params[f"{name}.W"]

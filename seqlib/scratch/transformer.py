@@ -1,7 +1,7 @@
 """The Transformer: an encoder reads a row, a decoder writes another one.
 
     (transformer-encoder)   encoded = encoder(x)                        x the source's embedding
-    (transformer-decoder)   y = decoder(y_0 ... y_{T-1}, encoded)       all steps at once
+    (transformer-decoder)   y = decoder(x, encoded)    x the embedding of the words written so far
 
 A read-out makes y the logits (`tied`).  Attention is causal in the decoder, so that y_t depends on
 the words written before it alone; padding is attended to nowhere.
@@ -28,6 +28,7 @@ from seqlib.scratch.layer_stack import (
 from seqlib.scratch.params import prefixed, sub
 from seqlib.scratch.positions import SINUSOIDAL
 from seqlib.scratch.reading import appended, no_start, reading_mask, real_steps, writing_mask
+from seqlib.scratch.shapes import check_layers
 
 
 class Transformer(NamedTuple):
@@ -124,6 +125,7 @@ class Transformer(NamedTuple):
         return logits, (seen, read, shown, wrote, scored)
 
     def _read(self, params, source, mask, rng=None):
+        check_layers(params, "source.W", "encoder", "decoder", *tied.names("target", self.tied))
         x, seen = tied.embed_forward(params, "source", source)
         weights = sub(params, "encoder")
         encoded, read = encoder_forward(self, weights, x, mask, rng)  # (transformer-encoder)
