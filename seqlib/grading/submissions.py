@@ -43,7 +43,7 @@ class File(NamedTuple):
     """A file or another entry: where it lies, how to read it, or why it is not read."""
 
     parts: tuple  # of its path
-    read: Callable | None = None  # (most) -> at most so many bytes
+    read: Callable | None = None  # from a limit to at most so many bytes
     fault: str = ""
     time: datetime | None = None  # of the entry in a learning management system's archive
 
