@@ -38,6 +38,7 @@ ACCEPTED = {
     "a tensor": (A, tensor(A)),
     "a tensor of one number": (0.5, tensor(0.5)),
     "Fortran order": (A, np.asfortranarray(A)),
+    "another order of bytes": (A, A.astype(">f8")),
     "a view": (A, A.T.copy().T),
     "not writable": (A, np.broadcast_to(A, A.shape)),
     "an extra key": ({"a": A}, {"a": A, "b": 1}),

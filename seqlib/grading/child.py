@@ -26,7 +26,7 @@ ENTRIES = 1000  # in it, that are worth cleaning
 
 def main(descriptor, flavor):
     """Fork children for the grader at the other end of a socket until it hangs up."""
-    prepare(flavor)
+    code = prepare(flavor)
     control = socket.socket(fileno=descriptor)
     control.sendall(b"ready")
     while True:
@@ -37,7 +37,7 @@ def main(descriptor, flavor):
             child = os.fork()
             if child == 0:
                 control.close()
-                run(given[0])
+                run(given[0], code)
             os.close(given[0])
             control.sendall(STATUS.pack(child, False))
         else:
@@ -50,13 +50,13 @@ def main(descriptor, flavor):
 
 
 def prepare(flavor):
-    """Import what answers of a flavor use, so that no child has to."""
+    """Import what answers of a flavor use, so that no child has to; returns the compiled lock."""
     import IPython.core.inputtransformer2  # noqa: F401
     import numpy as np
 
     import seqlib.scratch.models  # noqa: F401
 
-    lock.library()
+    code = lock.compiled()
     np.linalg.svd(np.eye(3)), np.random.default_rng(0).standard_normal(3)
     if "plots" in flavor:
         with contextlib.suppress(ImportError):
@@ -70,6 +70,7 @@ def prepare(flavor):
         torch.set_num_threads(1)
     gc.collect()
     gc.freeze()
+    return code
 
 
 def emptied():
@@ -87,16 +88,16 @@ def emptied():
     return True
 
 
-def run(descriptor):
+def run(descriptor, code):
     """The child: it never returns."""
     try:
-        serve(descriptor)
+        serve(descriptor, code)
     except BaseException:
         os._exit(1)
     os._exit(0)
 
 
-def serve(descriptor):
+def serve(descriptor, code):
     """Lock the door, run the notebook, answer calls."""
 
     def send(value):
@@ -117,7 +118,7 @@ def serve(descriptor):
     try:
         # The cells and the calls have their seconds each; the rest is for those that will not stop.
         lock.limit(2.5 * seconds + 1, megabytes)
-        lock.lock()
+        lock.lock(code)
     except BaseException as error:
         send(("fault", values.clean(f"{type(error).__name__}: {error}")))
         raise

@@ -1,5 +1,6 @@
 """The rights that a child gives up before any code of a notebook runs in it."""
 
+import ctypes
 import ctypes.util
 import fcntl
 import mmap
@@ -8,6 +9,8 @@ import resource
 from math import ceil
 
 FILES = 2**24  # bytes of a file in the scratch folder
+PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 38, 22
+INSTRUCTION = 8  # bytes of one in a filter
 CLONE_THREAD = 0x10000
 MAP_KINDS = 0x0F | 0x100  # of mmap's flags: shared or private, and whether it grows down
 # What NumPy needs to compute and Python to import; nothing that starts, connects or signals.
@@ -45,8 +48,14 @@ def limit(seconds, megabytes):
         resource.setrlimit(what, (most, most))
 
 
-def lock():
-    """Let the kernel refuse every system call that computing does not need."""
+class Program(ctypes.Structure):
+    """A filter as the kernel takes it: how many instructions, and where they are."""
+
+    _fields_ = (("count", ctypes.c_ushort), ("code", ctypes.c_char_p))
+
+
+def compiled():
+    """The filter by which the kernel refuses every system call that computing does not need."""
     seccomp = library()
     rules, allow = seccomp.SyscallFilter(seccomp.ERRNO(1)), seccomp.ALLOW
     for name in (*COMPUTING, *WRITING):
@@ -60,7 +69,22 @@ def lock():
     rules.add_rule(allow, "clone", thread)
     rules.add_rule(seccomp.ERRNO(38), "clone3")  # then the C library takes clone,
     rules.add_rule(seccomp.ERRNO(25), "ioctl")  # and Python fcntl
-    rules.load()
+    with os.fdopen(os.memfd_create("filter"), "w+b") as file:
+        rules.export_bpf(file)
+        file.seek(0)
+        return file.read()
+
+
+def lock(code):
+    """Put a compiled filter on this process, for ever.  Raises OSError if the kernel does not."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    program = Program(len(code) // INSTRUCTION, code)
+    for words in (
+        (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+        (PR_SET_SECCOMP, 2, ctypes.byref(program), 0, 0),
+    ):
+        if prctl(*words) != 0:
+            raise OSError(ctypes.get_errno(), "the filter of system calls is not taken")
 
 
 def library():

@@ -249,9 +249,8 @@ class Answer:
         message = memoryview(message)
         while message:
             self._wait(select.POLLOUT, deadline)
-            message = message[
-                self.socket.send(message[: 2**16], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL) :
-            ]
+            how = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+            message = message[self.socket.send(message[: 2**20], how) :]
 
     def _receive(self, n, deadline):
         parts = bytearray()

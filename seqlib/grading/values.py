@@ -92,7 +92,7 @@ def _array(value):
     if found.dtype.kind == "f" and found.dtype.itemsize > 8:
         found = found.astype(float)
     if found.dtype.kind in KINDS:
-        return found
+        return found.astype(found.dtype.newbyteorder("="), copy=False)
     raise Wrong(f"returned an array of dtype {found.dtype}; expected numbers or booleans")
 
 

@@ -17,10 +17,9 @@ MOST_HEADER = 2**18  # bytes
 MOST_DATA = 2**24  # bytes of all arrays together
 MOST_AXES = 8
 LENGTHS = struct.Struct("<II")
-DTYPES = {
-    str(np.dtype(name))
-    for name in ("f2", "f4", "f8", *(f"{s}{n}" for s in "iu" for n in (1, 2, 4, 8)))
-}
+KINDS = ("f2", "f4", "f8", *(f"{s}{n}" for s in "iu" for n in (1, 2, 4, 8)))
+DTYPES = {str(np.dtype(kind)) for kind in KINDS}
+NAMES = {np.dtype(kind): str(np.dtype(kind)) for kind in (*KINDS, "?")}
 
 
 class Refused(ValueError):
@@ -71,9 +70,9 @@ def _tree(value, data):
         return {type(value).__name__: [_tree(item, data) for item in value]}
     if type(value) is dict:
         return {"dict": [[str(key), _tree(item, data)] for key, item in value.items()]}
-    if type(value) is np.ndarray and (value.dtype == bool or str(value.dtype) in DTYPES):
-        data.append(np.ascontiguousarray(value).tobytes())
-        return {"array": [str(value.dtype), list(value.shape)]}
+    if type(value) is np.ndarray and value.dtype in NAMES:
+        data.append(value.tobytes())
+        return {"array": [NAMES[value.dtype], list(value.shape)]}
     raise Refused(f"{type(value).__name__} is no plain value")
 
 
