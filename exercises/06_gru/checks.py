@@ -249,7 +249,7 @@ def farthest(answer, rng):
 
 # Back through it
 
-SMALL, LARGE = (4, 3, 2), (64, 250, 160)  # B, D, H
+SMALL, LARGE = (4, 3, 2), (64, 350, 220)  # B, D, H
 BLOCKS = {"f": lambda H: slice(0, H), "n": lambda H: slice(H, 2 * H)}
 
 

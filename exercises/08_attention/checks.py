@@ -273,7 +273,9 @@ def drawn_windows(rng):
 
     At the end one with many positions.
     """
-    for (B, T, S, K), D in zip(unequal(rng, 4, least=3), rng.permutation([2.6, 1.3]), strict=True):
+    for (B, T, S, K), D in zip(
+        unequal(rng, 4, least=3), rng.uniform((1.2, 2.2), (1.8, 2.9)), strict=True
+    ):
         yield drawn_window(rng, B, T, S, K), np.array([S, *rng.integers(1, S, B - 1)]), float(D)
     yield drawn_window(rng, 1, 1, 1, 1), np.array([1]), 1.0
     at, D = drawn_window(rng, 2, 3, 7, 2), float(rng.integers(1, 3))
@@ -281,7 +283,7 @@ def drawn_windows(rng):
     yield at, np.array([6, 4]), D
     at = drawn_window(rng, 3, 2, 5, 3)
     at["e"] = 500 * at["e"] + 2000 * np.array([1, -1, 1])[:, None, None]
-    yield at, np.array([5, 3, 1]), 20.0
+    yield at, np.array([5, 3, 1]), float(rng.uniform(8, 20))
     yield drawn_window(rng, *FAR), np.array([FAR[2] - 2000]), 20_000.0
 
 

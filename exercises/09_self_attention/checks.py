@@ -236,15 +236,18 @@ def holes(rng, T, S, empty):
     return mask
 
 
+SHARP = 3, 4, 5, 2, 9  # B, T, S, K, Kv: with large scores
+
+
 def shared(groups, empty=False):
     """groups: list of (N, G), the last for many entries."""
 
     def case(answer, rng):
-        sizes = *unequal(rng, 5), (2, 1, 1, 1, 2), (1, 80, 120, 100, 250)
-        heads = *groups[:2], groups[0], groups[-1]
+        sizes = *unequal(rng, 5), (2, 1, 1, 1, 2), SHARP, (1, 80, 120, 100, 250)
+        heads = *groups[:2], groups[0], groups[1], groups[-1]
         for (B, T, S, K, Kv), (N, G) in zip(sizes, heads, strict=True):
             given = {
-                "q": rng.standard_normal((B, N, T, K)),
+                "q": rng.standard_normal((B, N, T, K)) * (1e5 if (B, T, S, K, Kv) == SHARP else 1),
                 "k": rng.standard_normal((B, G, S, K)),
                 "v": rng.standard_normal((B, G, S, Kv)),
             }

@@ -95,14 +95,16 @@ def without_the_table(q, k, v, a, dy):
     return {**found, "a": relative(q, k, v, a, dy)["a"]}
 
 
-def grouped(q, k, v, mask, dy, beside=True, add=np.sum, first=False, masked=True, guard=True):
+def grouped(
+    q, k, v, mask, dy, shifted=True, beside=True, add=np.sum, first=False, masked=True, guard=True
+):
     (B, N, T, K), (G, S) = q.shape, k.shape[1:3]
     own = np.arange(N) * G // N if beside else np.arange(N) % G
     keys, values = k[:, own], v[:, own]
     e = q @ keys.swapaxes(2, 3) / K**0.5
     e = np.where(mask, e, -np.inf) if masked else e
     top = e.max(axis=3, keepdims=True)
-    alpha = np.exp(e - (np.where(np.isfinite(top), top, 0) if guard else top))
+    alpha = np.exp(e - (np.where(np.isfinite(top), top, 0) if guard else top) * shifted)
     Z = alpha.sum(axis=3, keepdims=True)
     alpha /= np.where(Z > 0, Z, 1) if guard else Z
     dalpha = dy @ values.swapaxes(2, 3)
@@ -244,6 +246,8 @@ MUTANTS = {
         Mutant(lambda *a: grouped(*a, first=True), 1, "gets their sum"),
         Mutant(lambda *a: grouped(*a, masked=False), 0, "The mask is not used"),
         Mutant(lambda *a: grouped(*a, guard=False), 2, "weights of 0"),
+        Mutant(lambda *a: grouped(*a, shifted=False), 0, "for each."),
+        Mutant(lambda q, *a: grouped(np.clip(q, -9, 9), *a), 0, "for each."),
         Mutant(lambda q, k, v, m, dy: grouped(q, k, v, prefix(m), dy), 0, "for each."),
         Mutant(lambda q, k, v, m, dy: grouped(q, k, v, between(m), dy), 0, "Which head reads"),
         Mutant(lambda q, k, v, m, dy: grouped(q, k, v, np.tril(m | True), dy), 0, "for each."),
