@@ -30,7 +30,7 @@ SEEDS = range(1, 9)
 WORKERS = 2
 MARK = "claims of this cell: "
 
-# The first cell of each run.  An assertion becomes a call that notes what failed.
+# The first cell of each run.  An assertion becomes a call that notes what failed; nothing is drawn.
 BEGIN = """
 import ast as _ast
 import numpy as _np
@@ -56,6 +56,8 @@ class _Noted(_ast.NodeTransformer):
         return _ast.fix_missing_locations(_ast.copy_location(call, node))
 
 get_ipython().ast_transformers.append(_Noted())
+get_ipython().display_formatter.active_types = ["text/plain"]
+get_ipython().display_formatter.mimebundle_formatter.enabled = False
 """
 # Behind the last line of a cell with an assertion.  Without this line the cell has stopped.
 END = f"\nprint('\\n{MARK}' + __import__('json').dumps(_failed)); _failed.clear()"
