@@ -61,7 +61,7 @@ SMALL = (
     "import numpy as np\nx = np.random.default_rng(0).integers(10**9)",
     "assert x == 850624225, 'only in this run'\nassert x >= 0",
     "assert np.random.default_rng(np.random.default_rng(0)).integers(10**9) != 850624225",
-    "y = [][0]\nassert True",
+    "y = [][0]\nassert 1 < 2",
     "for z in range(3):\n    assert z < 2",
     "assert x > 0",
 )
