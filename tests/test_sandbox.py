@@ -27,7 +27,7 @@ from seqlib.grading import (
     walls,
 )
 
-pyseccomp = lock.library()
+pyseccomp = lock.filter_library()
 
 # What a function may try: its question gets nothing, the others keep their points
 

@@ -56,7 +56,7 @@ class Program(ctypes.Structure):
 
 def compiled():
     """The filter by which the kernel refuses every system call that computing does not need."""
-    seccomp = library()
+    seccomp = filter_library()
     rules, allow = seccomp.SyscallFilter(seccomp.ERRNO(1)), seccomp.ALLOW
     for name in (*COMPUTING, *WRITING):
         rules.add_rule(allow, name)
@@ -87,7 +87,7 @@ def lock(code):
             raise OSError(ctypes.get_errno(), "the filter of system calls is not taken")
 
 
-def library():
+def filter_library():
     """pyseccomp, which otherwise starts programs to find two libraries."""
     find = ctypes.util.find_library
     ctypes.util.find_library = {"c": None, "seccomp": "libseccomp.so.2"}.get
